@@ -198,7 +198,10 @@ fill_cache() {
   onednn_is=$(onednn_stamp)
   mkdir -p "$cache"
   exec 9>"$cache/lock"
-  flock 9 # a second set-up waits here for the first, then finds everything made
+  if ! flock -n 9; then # held by another set-up, or by the compilers of a killed one
+    say "waiting for another set-up of $cache"
+    flock 9
+  fi
   if is_current "$onnx" "$onnx_is" && is_current "$onednn" "$onednn_is"; then
     say "cache: ONNX and oneDNN are in $cache"
   else
