@@ -1,0 +1,23 @@
+# What scripts/setup.sh builds lies in a cache outside the tree, a folder per name and version.
+set(HEADRACE_CACHE "$ENV{HEADRACE_CACHE}" CACHE PATH "Built dependencies (scripts/setup.sh)")
+if(NOT HEADRACE_CACHE)
+  set(HEADRACE_CACHE "$ENV{HOME}/.cache/headrace")
+endif()
+list(PREPEND CMAKE_PREFIX_PATH ${HEADRACE_CACHE}/onnx-1.23.2 ${HEADRACE_CACHE}/onednn-3.2.0)
+
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(ONNX 1.23 CONFIG REQUIRED)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+set(HEADRACE_ZIP PkgConfig::LIBZIP)
+
+find_package(dnnl 3.2 CONFIG REQUIRED)

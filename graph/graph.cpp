@@ -1,0 +1,137 @@
+#include "graph/graph.h"
+
+#include <algorithm>
+
+#include "graph/error.h"
+#include "graph/op_def.h"
+
+namespace headrace {
+namespace {
+
+std::string value_text(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return "-";
+  return fmt::format("%{} {}", static_cast<int32_t>(id), graph.value(id).name);
+}
+
+}  // namespace
+
+ValueId Graph::add_value(Value value) {
+  values_.push_back(std::move(value));
+  return static_cast<ValueId>(values_.size() - 1);
+}
+
+ValueId Graph::add_input(std::string name, TensorType type) {
+  const ValueId id = add_value(
+      {.name = std::move(name), .type = std::move(type), .role = Role::input, .data = {}});
+  inputs.push_back(id);
+  return id;
+}
+
+ValueId Graph::add_parameter(std::string name, HostTensor data) {
+  TensorType type = data.type;
+  return add_value({.name = std::move(name),
+                    .type = std::move(type),
+                    .role = Role::parameter,
+                    .data = std::move(data)});
+}
+
+ValueId Graph::add_state(std::string name, HostTensor data) {
+  TensorType type = data.type;
+  return add_value({.name = std::move(name),
+                    .type = std::move(type),
+                    .role = Role::state,
+                    .data = std::move(data)});
+}
+
+ValueId Graph::add_constant(std::string name, HostTensor data) {
+  TensorType type = data.type;
+  return add_value({.name = std::move(name),
+                    .type = std::move(type),
+                    .role = Role::constant,
+                    .data = std::move(data)});
+}
+
+NodeId Graph::add_node(Node node, std::vector<std::string> output_names) {
+  const auto id = static_cast<NodeId>(nodes_.size());
+  if (node.name.empty()) node.name = fmt::format("{}_{}", node.op, nodes_.size());
+  std::vector<TensorType> output_types;
+  try {
+    const auto input_types = types(node.inputs);
+    output_types = get_op(node.op).infer(node, input_types);
+  } catch (const Error& error) {
+    throw Error("node '{}' ({}): {}", node.name, node.op, error.what());
+  }
+  node.outputs.clear();
+  for (size_t i = 0; i < output_types.size(); ++i) {
+    std::string name = i < output_names.size() && !output_names[i].empty()
+                           ? output_names[i]
+                           : (i == 0 ? node.name : fmt::format("{}:{}", node.name, i));
+    node.outputs.push_back(add_value(
+        {.name = std::move(name), .type = std::move(output_types[i]), .producer = id, .data = {}}));
+  }
+  nodes_.push_back(std::move(node));
+  return id;
+}
+
+ValueId Graph::add(std::string op, std::vector<ValueId> inputs, Attributes attributes, Phase phase,
+                   NodeId origin, std::string name) {
+  const NodeId id = add_node({.op = std::move(op),
+                              .name = std::move(name),
+                              .inputs = std::move(inputs),
+                              .outputs = {},
+                              .attributes = std::move(attributes),
+                              .phase = phase,
+                              .origin = origin});
+  return node(id).outputs.at(0);
+}
+
+std::vector<TensorType> Graph::types(const std::vector<ValueId>& ids) const {
+  std::vector<TensorType> result;
+  result.reserve(ids.size());
+  for (const ValueId id : ids)
+    result.push_back(id == kNoValue ? TensorType{DType::f32, {0}} : value(id).type);
+  return result;
+}
+
+std::optional<ValueId> Graph::find(std::string_view value_name) const {
+  const auto it = std::find_if(values_.begin(), values_.end(),
+                               [&](const Value& v) { return v.name == value_name; });
+  if (it == values_.end()) return std::nullopt;
+  return static_cast<ValueId>(it - values_.begin());
+}
+
+std::vector<std::vector<NodeId>> Graph::consumers() const {
+  std::vector<std::vector<NodeId>> readers(values_.size());
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    for (const ValueId input : nodes_[n].inputs) {
+      if (input == kNoValue) continue;
+      auto& list = readers[index(input)];
+      const auto id = static_cast<NodeId>(n);
+      if (list.empty() || list.back() != id) list.push_back(id);
+    }
+  }
+  return readers;
+}
+
+std::string describe(const Graph& graph, const Node& node) {
+  std::string outputs, inputs;
+  for (const ValueId id : node.outputs)
+    outputs += fmt::format("{}{}", outputs.empty() ? "" : ", ", value_text(graph, id));
+  for (const ValueId id : node.inputs)
+    inputs += fmt::format("{}{}", inputs.empty() ? "" : ", ",
+                          id == kNoValue ? "-" : fmt::format("%{}", static_cast<int32_t>(id)));
+  const auto attributes = to_string(node.attributes);
+  const ValueId first = node.outputs.empty() ? kNoValue : node.outputs[0];
+  return fmt::format("{} = {}({}){} : {}  [{}]", outputs, node.op, inputs,
+                     attributes.empty() ? "" : fmt::format(" {{{}}}", attributes),
+                     first == kNoValue ? "-" : to_string(graph.value(first).type),
+                     letter(node.phase));
+}
+
+std::string to_string(const Graph& graph) {
+  std::string text;
+  for (const Node& node : graph.nodes()) text += describe(graph, node) + "\n";
+  return text;
+}
+
+}  // namespace headrace

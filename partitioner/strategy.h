@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace headrace {
+
+// What a strategy sees: the forward nodes in graph order, each with the costs of everything that
+// stays with it (its I and W nodes, its parameters), and the values between them.
+struct PartitionNode {
+  std::string op;
+  double forward_s = 0, backward_input_s = 0, backward_weight_s = 0;
+  int64_t parameter_bytes = 0;   // parameters, their gradients and optimizer state
+  int64_t activation_bytes = 0;  // kept per micro-batch in flight
+  int colocate = -1;             // nodes with the same key >= 0 share a stage
+};
+
+struct PartitionEdge {
+  int from = 0, to = 0;        // nodes; from < to
+  int value = 0;               // edges with the same value carry the same tensor
+  int64_t forward_bytes = 0;   // the activation
+  int64_t backward_bytes = 0;  // its gradient; 0 where none flows back
+};
+
+struct PartitionDevice {
+  double speed = 1;          // seconds on it are the node's seconds / speed
+  int64_t memory_bytes = 0;  // 0: no limit
+};
+
+struct PartitionProblem {
+  std::vector<PartitionNode> nodes;
+  std::vector<PartitionEdge> edges;
+  std::vector<PartitionDevice> devices;
+  int stages_per_device = 1;
+  int microbatches = 1;
+  std::vector<int> device_of_stage;  // the scheduler's placement
+  double link_bytes_per_s = 0;       // 0: transfers cost nothing
+  double link_latency_s = 0;
+
+  int stages() const { return static_cast<int>(device_of_stage.size()); }
+};
+
+// A partitioning strategy; plugins implement it through the host. Pure: same problem, same answer.
+class PartitionStrategy {
+ public:
+  virtual ~PartitionStrategy() = default;
+  virtual const std::string& name() const = 0;
+  // The stage of every node. Throws Error when the problem has no answer or the strategy failed.
+  virtual std::vector<int> partition(const PartitionProblem& problem) const = 0;
+};
+
+// Throws Error when `stage_of_node` is no partition of the problem: a stage out of range or empty,
+// an edge that runs backwards, colocated nodes apart, memory over a limit. Strategies come from
+// plugins and are never trusted.
+void check_partition(const PartitionProblem& problem, const std::vector<int>& stage_of_node,
+                     const std::string& strategy);
+
+// Seconds that each device is busy with one micro-batch (F + I + W of its stages and the transfers
+// into and out of it), and what crosses between devices.
+struct PartitionScore {
+  std::vector<double> device_s;
+  std::vector<int64_t> device_bytes;
+  int64_t cut_bytes = 0;
+  double bottleneck_s = 0;
+};
+PartitionScore score_partition(const PartitionProblem& problem,
+                               const std::vector<int>& stage_of_node);
+
+}  // namespace headrace
