@@ -21,8 +21,8 @@ ValueId Graph::add_value(Value value) {
 }
 
 ValueId Graph::add_input(std::string name, TensorType type) {
-  const ValueId id = add_value(
-      {.name = std::move(name), .type = std::move(type), .role = Role::input, .data = {}});
+  const ValueId id =
+      add_value({.name = std::move(name), .type = std::move(type), .role = Role::input});
   inputs.push_back(id);
   return id;
 }
@@ -66,8 +66,8 @@ NodeId Graph::add_node(Node node, std::vector<std::string> output_names) {
     std::string name = i < output_names.size() && !output_names[i].empty()
                            ? output_names[i]
                            : (i == 0 ? node.name : fmt::format("{}:{}", node.name, i));
-    node.outputs.push_back(add_value(
-        {.name = std::move(name), .type = std::move(output_types[i]), .producer = id, .data = {}}));
+    node.outputs.push_back(
+        add_value({.name = std::move(name), .type = std::move(output_types[i]), .producer = id}));
   }
   nodes_.push_back(std::move(node));
   return id;

@@ -44,8 +44,8 @@ struct Value {
   TensorType type;
   Role role = Role::computed;
   NodeId producer = kNoNode;
-  HostTensor data;  // contents of a constant; first contents of a parameter or state
-  Layout layout;
+  HostTensor data = {};  // contents of a constant; first contents of a parameter or state
+  Layout layout = {};
 
   int64_t bytes() const { return layout.id == 0 ? type.bytes() : layout.bytes; }
 };
@@ -54,7 +54,7 @@ struct Node {
   std::string op;
   std::string name;
   std::vector<ValueId> inputs;
-  std::vector<ValueId> outputs;
+  std::vector<ValueId> outputs = {};
   Attributes attributes;
   Phase phase = Phase::forward;
   NodeId origin = kNoNode;  // backward: the forward node that it differentiates and stays with
