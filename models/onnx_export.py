@@ -37,7 +37,7 @@ def _drop_made_up_biases(graph: onnx.GraphProto, names: set[str]) -> None:
         graph.initializer.remove(tensor)
 
 
-def _strip_metadata(proto: onnx.ModelProto) -> None:
+def strip_metadata(proto: onnx.ModelProto) -> None:
     """Drops stack traces and shapes of inner values: they name local files and triple the size."""
     del proto.metadata_props[:]
     del proto.graph.metadata_props[:]
@@ -68,7 +68,7 @@ def export(module: torch.nn.Module, example: Sequence[torch.Tensor], path: Path 
     RemoveUnusedNodesPass()(program.model)
     proto = onnx_ir.to_proto(program.model)
     _drop_made_up_biases(proto.graph, set(module.state_dict()))
-    _strip_metadata(proto)
+    strip_metadata(proto)
     onnx.checker.check_model(proto, full_check=True)
     path = Path(path)
     path.write_bytes(proto.SerializeToString(deterministic=True))
