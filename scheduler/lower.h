@@ -11,7 +11,8 @@ namespace headrace {
 // take turns in ascending order; one whose next compute action has its inputs appends it, right
 // behind it the sends of what it made (nearest reader first), and at that moment the matching
 // receives stand in the readers' lists (posted early: the consumer waits, not the queue). So all
-// lists agree with one order of the transfers, and queues that go in list order cannot deadlock.
+// lists agree with one order of the transfers: even queues that go strictly in list order, for
+// sends and for receives, cannot deadlock.
 //
 // `compute` fits the plan (see validate.h); a schedule that is lowered already comes back as it is.
 // Throws Error on a schedule that cannot run.

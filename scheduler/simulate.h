@@ -27,13 +27,13 @@ struct ActionTime {
 
 struct Simulation {
   std::vector<std::vector<ActionTime>> timeline;  // per device, in the order of the schedule
-  double makespan_s = 0;      // first start to last end over all devices, compute only
-  double span_s = 0;          // largest over devices of (its last end - its first start)
+  double makespan_s = 0;       // first start to last end over all devices, compute only
+  double span_s = 0;           // largest over devices of (its last end - its first start)
   std::vector<double> busy_s;  // per device, compute only
 
-  // The share of the time that the busiest device idles: (x - its busy time) / x with x the makespan
-  // or the span. For equal stages this is (cost - m*T) / cost, the bubble rate of Zero Bubble
-  // (arXiv 2401.10241), whose cost is the span.
+  // The share of the time that the busiest device idles: (x - its busy time) / x with x the
+  // makespan or the span. For equal stages this is (cost - m*T) / cost, the bubble rate of Zero
+  // Bubble (arXiv 2401.10241), whose cost is the span.
   double bubble_makespan = 0, bubble_span = 0;
 
   // Largest numbers at any time, per device: (stage, micro-batch) pairs that live from F's start to
@@ -43,12 +43,13 @@ struct Simulation {
   std::vector<int64_t> peak_activation_bytes;  // of both together, by the plan's stage costs
 };
 
-// Plays a lowered schedule. Each device has three queues that go in the order of its list: compute,
-// sends, receives. A transfer starts when its values are made and it is the first of both its
-// queues; it holds them for bytes / bytes_per_s and arrives latency_s later, without holding
-// anything for that. Compute waits for what it reads to arrive. A receive is taken as posted early
-// enough. An overlapped pair takes the time of F and B. Time and memory linear in the actions.
-// Throws Error when the schedule cannot run to its end.
+// Plays a lowered schedule. A device computes in the order of its list. What it sends goes in list
+// order too, in a queue of its own; what it receives passes a third queue, first come, first
+// served. A transfer starts when its values are made and both queues are free, holds them for bytes
+// / bytes_per_s and arrives latency_s later, without holding anything for that. Compute waits for
+// what it reads to arrive. Receives are taken as posted early enough. An overlapped pair takes the
+// time of F and B. n actions on p devices take time of order n log p. Throws Error when the
+// schedule cannot run to its end.
 Simulation simulate(const Schedule& schedule, const StagePlan& plan, const Links& links);
 
 }  // namespace headrace

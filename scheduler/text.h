@@ -13,9 +13,9 @@ namespace headrace {
 std::string to_string(const Action& action);
 Action parse_action(std::string_view text);  // throws Error
 
-// PyTorch's CSV: a row per device, a cell per turn, an empty cell an idle turn (dropped on reading).
-// Files of the older dialect (BW is the whole backward, B is I) are recognised by a BW or by W
-// without I. Stage placement comes from the rows. Throws Error naming row and column.
+// PyTorch's CSV: a row per device, a cell per turn, an empty cell an idle turn (dropped on
+// reading). Files of the older dialect (BW is the whole backward, B is I) are recognised by a BW or
+// by W without I. Stage placement comes from the rows. Throws Error naming row and column.
 std::string to_csv(const Schedule& schedule);
 Schedule parse_csv(std::string_view csv, const std::string& source);
 
@@ -27,9 +27,9 @@ struct Mark {
   std::string label;  // empty: the action's own text
 };
 
-// The grid for people: a row per device, a column per turn, idle turns as dots. Every compute action
-// takes one turn and waits for its neighbour stage; a lowered schedule is shown as the lists stand.
-// With marks, only the turns around them.
+// The grid for people: a row per device, a column per turn, idle turns as dots. Every compute
+// action takes one turn and waits for its neighbour stage; a lowered schedule is shown as the lists
+// stand. With marks, only the turns around them.
 std::string to_grid(const Schedule& schedule);
 std::string to_grid(const Schedule& schedule, const std::vector<Mark>& marks);
 

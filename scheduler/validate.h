@@ -1,14 +1,25 @@
 #pragma once
 
+#include <string>
+
 #include "partitioner/stage_plan.h"
 #include "scheduler/schedule.h"
 
 namespace headrace {
 
-// Throws Error, with the grid and the place marked, when the schedule is not a whole training step
-// of the plan: an action missing, twice, on the wrong device or out of range; W before I, I before
-// F; a send without its receive; a deadlock, with what each device waits for. Works on compute
-// schedules and on lowered ones. `source` names the plugin or file in the message.
+// Throws Error when the schedule is not a whole training step of the plan:
+// - numbers of stages, micro-batches or devices out of range, an action on the wrong device;
+// - for a stage and micro-batch, F missing, no backward (B, or I and W), anything twice, a backward
+//   before F, W before I;
+// - a transfer between stages that no channel joins, a send without its receive or the other way
+//   round, a send before its values are made, a receive behind the action that reads it;
+// - a deadlock, with what each device waits for. Lowered schedules are played with receives that
+// are
+//   posted at their place in the list without blocking, and sends and receives that go in list
+//   order in queues of their own; compute waits for what it reads.
+//
+// The text is a line with `source` (the plugin or file), stage and micro-batch, then the grid with
+// the place between brackets. Works on compute schedules and on lowered ones.
 void validate(const Schedule& schedule, const StagePlan& plan, const std::string& source);
 
 }  // namespace headrace
