@@ -1,7 +1,8 @@
 """How a module of the zoo becomes an ONNX file, and which initializer is which of its parameters.
 
     dynamo        torch.onnx.export as it is: BatchNormalization folded, equal parameters merged,
-                  weights of three-dimensional products transposed and renamed
+                  weights of three-dimensional products transposed and renamed (a small tied head
+                  comes apart by it)
     plain         models/onnx_export.py: the dynamo exporter without those rewrites
     legacy        dynamo=False, training=TRAINING, no folding: BatchNormalization in training mode
     legacy-eval   dynamo=False as it is: as dynamo, and a tied head comes apart
