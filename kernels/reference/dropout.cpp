@@ -1,0 +1,44 @@
+#include "kernels/philox.h"
+#include "kernels/reference/loop.h"
+
+namespace headrace::reference {
+namespace {
+
+// x -> y, [mask]
+template <typename T>
+Loop forward(const KernelRequest& request) {
+  const double ratio = request.node->attributes.get_float("ratio");
+  const int64_t seed = request.node->attributes.get_int("seed", 0);
+  return [=, scale = static_cast<T>(dropout_scale(ratio)),
+          count = request.output_types[0].elements()](const KernelArgs& args) {
+    const DropoutDraw draw(ratio, seed, args.step ? *args.step : StepContext{});
+    bool* mask = output<bool>(args, 1);
+    for (int64_t i = 0; i < count; ++i) {
+      const bool kept = draw.keeps_element(static_cast<uint64_t>(i));
+      output<T>(args, 0)[i] = kept ? input<T>(args, 0)[i] * scale : T{0};
+      if (mask) mask[i] = kept;
+    }
+  };
+}
+
+template <typename T>
+Loop gradient(const KernelRequest& request) {
+  const double ratio = request.node->attributes.get_float("ratio");
+  return [scale = static_cast<T>(dropout_scale(ratio)),
+          count = request.output_types[0].elements()](const KernelArgs& args) {
+    for (int64_t i = 0; i < count; ++i)
+      output<T>(args, 0)[i] = input<bool>(args, 1)[i] ? input<T>(args, 0)[i] * scale : T{0};
+  };
+}
+
+}  // namespace
+
+Loop dropout(const KernelRequest& request) {
+  static constexpr Row rows[] = {
+      {"Dropout", by_float<forward<float>, forward<double>>},
+      {"DropoutGrad", by_float<gradient<float>, gradient<double>>},
+  };
+  return make_from(rows, request);
+}
+
+}  // namespace headrace::reference

@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/reference/loop.h"
+
+namespace headrace::reference {
+namespace {
+
+// Attributes of the elementwise operators, with ONNX's defaults.
+struct Settings {
+  double alpha, beta, min, max;
+  bool tanh_form;
+};
+
+Settings settings_of(const Node& node) {
+  const Attributes& a = node.attributes;
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double alpha = node.op == "Elu" || node.op == "EluGrad"               ? 1.0
+                       : node.op == "LeakyRelu" || node.op == "LeakyReluGrad" ? 0.01
+                                                                              : 0.2;
+  return {a.get_float("alpha", alpha), a.get_float("beta", 0.5), a.get_float("min", -infinity),
+          a.get_float("max", infinity), a.get_string("approximate", "none") == "tanh"};
+}
+
+const double kSqrtHalf = std::sqrt(0.5);
+const double kTwoOverSqrtPi = 2 / std::sqrt(std::acos(-1.0));
+const double kSqrtTwoOverPi = std::sqrt(2 / std::acos(-1.0));
+constexpr double kGeluCubic = 0.044715;  // Hendrycks and Gimpel, arXiv:1606.08415
+
+template <typename T>
+T sigmoid(T x) {
+  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+}
+
+template <typename T>
+T hard_sigmoid(T x, T alpha, T beta) {
+  return std::clamp(alpha * x + beta, T{0}, T{1});
+}
+
+template <typename T>
+T gelu(T x, const Settings& s) {
+  if (s.tanh_form)
+    return T(0.5) * x * (1 + std::tanh(T(kSqrtTwoOverPi) * (x + T(kGeluCubic) * x * x * x)));
+  return T(0.5) * x * (1 + std::erf(x * T(kSqrtHalf)));
+}
+
+template <typename T>
+T gelu_gradient(T x, const Settings& s) {
+  if (s.tanh_form) {
+    const T t = std::tanh(T(kSqrtTwoOverPi) * (x + T(kGeluCubic) * x * x * x));
+    const T inner = T(kSqrtTwoOverPi) * (1 + 3 * T(kGeluCubic) * x * x);
+    return T(0.5) * (1 + t) + T(0.5) * x * (1 - t * t) * inner;
+  }
+  const T density = T(kTwoOverSqrtPi * kSqrtHalf / 2) * std::exp(T(-0.5) * x * x);
+  return T(0.5) * (1 + std::erf(x * T(kSqrtHalf))) + x * density;
+}
+
+// `bound` as a T, the nearest where T cannot hold it.
+template <typename T>
+T saturate(double bound) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<T>(bound);
+  } else {
+    using Limits = std::numeric_limits<T>;
+    if (bound <= static_cast<double>(Limits::min())) return Limits::min();
+    if (bound >= static_cast<double>(Limits::max())) return Limits::max();
+    return static_cast<T>(bound);
+  }
+}
+
+template <typename T>
+using Function = T (*)(T x, const Settings&);
+template <typename T>
+struct NamedFunction {
+  std::string_view op;
+  Function<T> function;
+};
+
+template <typename T>
+Loop map(std::span<const NamedFunction<T>> functions, const KernelRequest& request) {
+  for (const auto& [op, f] : functions) {
+    if (op != request.node->op) continue;
+    const int64_t count = request.output_types[0].elements();
+    return [count, f = f, s = settings_of(*request.node)](const KernelArgs& args) {
+      const T* x = input<T>(args, 0);
+      T* y = output<T>(args, 0);
+      for (int64_t i = 0; i < count; ++i) y[i] = f(x[i], s);
+    };
+  }
+  return {};
+}
+
+// Comparisons are written so that a NaN comes through.
+template <typename T>
+Loop number_unary(const KernelRequest& request) {
+  using S = const Settings&;
+  static constexpr NamedFunction<T> functions[] = {
+      {"Identity", [](T x, S) { return x; }},
+      {"Relu", [](T x, S) { return x < T{0} ? T{0} : x; }},
+      {"Clip",
+       [](T x, S s) {
+         const T low = saturate<T>(s.min), high = saturate<T>(s.max);
+         const T above = x < low ? low : x;
+         return above > high ? high : above;
+       }},
+  };
+  return map<T>(functions, request);
+}
+
+template <typename T>
+T wrapping_negate(T x) {
+  return static_cast<T>(uint64_t{0} - static_cast<uint64_t>(x));
+}
+
+template <typename T>
+Loop integer_unary(const KernelRequest& request) {
+  using S = const Settings&;
+  static constexpr NamedFunction<T> functions[] = {
+      {"Neg", [](T x, S) { return wrapping_negate(x); }},
+      {"Abs", [](T x, S) { return x < T{0} ? wrapping_negate(x) : x; }},
+      {"Sign", [](T x, S) { return static_cast<T>((x > T{0}) - (x < T{0})); }},
+  };
+  if (Loop loop = map<T>(functions, request)) return loop;
+  return number_unary<T>(request);
+}
+
+template <typename T>
+Loop float_unary(const KernelRequest& request) {
+  using S = const Settings&;
+  static constexpr NamedFunction<T> functions[] = {
+      {"Neg", [](T x, S) { return -x; }},
+      {"Abs", [](T x, S) { return std::fabs(x); }},
+      {"Sign", [](T x, S) { return std::isnan(x) ? x : static_cast<T>((x > 0) - (x < 0)); }},
+      {"Exp", [](T x, S) { return std::exp(x); }},
+      {"Log", [](T x, S) { return std::log(x); }},
+      {"Sqrt", [](T x, S) { return std::sqrt(x); }},
+      {"Reciprocal", [](T x, S) { return 1 / x; }},
+      {"Erf", [](T x, S) { return std::erf(x); }},
+      {"Tanh", [](T x, S) { return std::tanh(x); }},
+      {"Sigmoid", [](T x, S) { return sigmoid(x); }},
+      {"Softplus", [](T x, S) { return std::max(x, T{0}) + std::log1p(std::exp(-std::fabs(x))); }},
+      {"Sin", [](T x, S) { return std::sin(x); }},
+      {"Cos", [](T x, S) { return std::cos(x); }},
+      {"Floor", [](T x, S) { return std::floor(x); }},
+      {"Ceil", [](T x, S) { return std::ceil(x); }},
+      {"Round", [](T x, S) { return std::nearbyint(x); }},
+      {"HardSwish", [](T x, S) { return x * hard_sigmoid(x, T{1} / 6, T(0.5)); }},
+      {"LeakyRelu", [](T x, S s) { return x < 0 ? static_cast<T>(s.alpha) * x : x; }},
+      {"Elu", [](T x, S s) { return x < 0 ? static_cast<T>(s.alpha) * std::expm1(x) : x; }},
+      {"HardSigmoid",
+       [](T x, S s) { return hard_sigmoid(x, static_cast<T>(s.alpha), static_cast<T>(s.beta)); }},
+      {"Gelu", [](T x, S s) { return gelu(x, s); }},
+  };
+  if (Loop loop = map<T>(functions, request)) return loop;
+  return number_unary<T>(request);
+}
+
+template <typename T>
+using Gradient = T (*)(T dy, T v, const Settings&);
+template <typename T>
+struct NamedGradient {
+  std::string_view op;
+  Gradient<T> gradient;
+};
+
+// `v` is the forward operator's output y or its input x, as graph/ops/README.md has it.
+template <typename T>
+Loop float_gradient(const KernelRequest& request) {
+  using S = const Settings&;
+  static constexpr NamedGradient<T> gradients[] = {
+      {"ReluGrad", [](T dy, T y, S) { return y > 0 ? dy : T{0}; }},
+      {"TanhGrad", [](T dy, T y, S) { return dy * (1 - y * y); }},
+      {"SigmoidGrad", [](T dy, T y, S) { return dy * y * (1 - y); }},
+      {"GeluGrad", [](T dy, T x, S s) { return dy * gelu_gradient(x, s); }},
+      {"LeakyReluGrad", [](T dy, T x, S s) { return x > 0 ? dy : static_cast<T>(s.alpha) * dy; }},
+      {"EluGrad",
+       [](T dy, T x, S s) { return x > 0 ? dy : static_cast<T>(s.alpha) * dy * std::exp(x); }},
+      {"HardSigmoidGrad",
+       [](T dy, T x, S s) {
+         const double z = s.alpha * x + s.beta;
+         return z > 0 && z < 1 ? static_cast<T>(s.alpha) * dy : T{0};
+       }},
+      {"HardSwishGrad",
+       [](T dy, T x, S) { return x <= -3  ? T{0}
+                                 : x >= 3 ? dy
+                                          : dy * (2 * x + 3) / 6; }},
+      {"SoftplusGrad", [](T dy, T x, S) { return dy * sigmoid(x); }},
+      {"ErfGrad", [](T dy, T x, S) { return dy * T(kTwoOverSqrtPi) * std::exp(-x * x); }},
+      {"ClipGrad", [](T dy, T x, S s) { return x >= s.min && x <= s.max ? dy : T{0}; }},
+  };
+  for (const auto& [op, f] : gradients) {
+    if (op != request.node->op) continue;
+    const int64_t count = request.output_types[0].elements();
+    return [count, f = f, s = settings_of(*request.node)](const KernelArgs& args) {
+      const T* dy = input<T>(args, 0);
+      const T* v = input<T>(args, 1);
+      T* dx = output<T>(args, 0);
+      for (int64_t i = 0; i < count; ++i) dx[i] = f(dy[i], v[i], s);
+    };
+  }
+  return {};
+}
+
+}  // namespace
+
+Loop unary(const KernelRequest& request) {
+  if (request.input_types.size() != 1) return {};
+  const DType dtype = request.input_types[0].dtype;
+  if (is_float(dtype))
+    return for_float(dtype, [&]<typename T>() { return float_unary<T>(request); });
+  return for_number(dtype, [&]<typename T>() -> Loop {
+    if constexpr (std::is_integral_v<T>) return integer_unary<T>(request);
+    return {};
+  });
+}
+
+Loop unary_gradient(const KernelRequest& request) {
+  if (request.input_types.size() != 2) return {};
+  return for_float(request.input_types[0].dtype,
+                   [&]<typename T>() { return float_gradient<T>(request); });
+}
+
+}  // namespace headrace::reference
