@@ -1,23 +1,7 @@
-#include "graph/error.h"
 #include "graph/op_def.h"
+#include "graph/scalar.h"
 
 namespace headrace {
-namespace {
-
-HostTensor scalar_of(DType dtype, double value) {
-  switch (dtype) {
-    case DType::f32:
-      return scalar_tensor(static_cast<float>(value));
-    case DType::f64:
-      return scalar_tensor(value);
-    default:
-      break;
-  }
-  HEADRACE_CHECK(false, "no scalar of type {}", name_of(dtype));
-  return {};
-}
-
-}  // namespace
 
 std::vector<ValueId> GradContext::emit_all(std::string op, std::vector<ValueId> inputs,
                                            Attributes attributes) {

@@ -73,6 +73,14 @@ NodeId Graph::add_node(Node node, std::vector<std::string> output_names) {
   return id;
 }
 
+NodeId Graph::adopt_node(Node node) {
+  const auto id = static_cast<NodeId>(nodes_.size());
+  for (const ValueId output : node.outputs)
+    if (output != kNoValue) value(output).producer = id;
+  nodes_.push_back(std::move(node));
+  return id;
+}
+
 ValueId Graph::add(std::string op, std::vector<ValueId> inputs, Attributes attributes, Phase phase,
                    NodeId origin, std::string name) {
   const NodeId id = add_node({.op = std::move(op),

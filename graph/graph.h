@@ -74,7 +74,10 @@ class Graph {
   // than the operator's list of outputs: the rest are named after the node. Throws Error naming the
   // node when an operator is unknown or the shapes do not fit.
   NodeId add_node(Node node, std::vector<std::string> output_names = {});
-  // The same for an operator with one output that matters.
+  // A node whose outputs are values of this graph already (kNoValue where one is left out): for
+  // passes that rebuild a graph. Makes the node their producer.
+  NodeId adopt_node(Node node);
+  // add_node for an operator with one output that matters.
   ValueId add(std::string op, std::vector<ValueId> inputs, Attributes attributes = {},
               Phase phase = Phase::forward, NodeId origin = kNoNode, std::string name = {});
 
