@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace headrace {
+
+// One message that a plan repeats every step: bytes that a sender's device holds and a receiver's
+// device wants. Memory is planned, so both addresses are known before the first step.
+struct TransferPart {
+  const void* source = nullptr;
+  void* target = nullptr;
+  size_t bytes = 0;
+};
+struct Transfer {
+  int from = 0, to = 0;  // devices
+  std::vector<TransferPart> parts;
+};
+
+// Thrown out of a wait when another device failed; that device's error is the one to report.
+struct Stopped {};
+
+// Moves the transfers of a plan, once each per step, in the manner of MPI's persistent requests.
+// Each device's thread calls only the side that is its own. Sending never holds up the caller:
+// transfers go in a queue of their own per sending device, and the first whose bytes are ready and
+// whose receive is posted goes next.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual void start_step() = 0;                   // once per step, before any device runs
+  virtual void post_receive(size_t transfer) = 0;  // `target` may be written from now on
+  virtual void start_send(size_t transfer) = 0;    // `source` holds its bytes
+  virtual void wait_receive(size_t transfer) = 0;  // until `target` holds the bytes
+  virtual void wait_send(size_t transfer) = 0;     // until `source` may be overwritten
+  virtual void barrier() = 0;                      // all devices
+  virtual void stop() = 0;                         // every wait, now and later, throws Stopped
+};
+
+// Between the threads of one process.
+std::unique_ptr<Communicator> make_inproc_communicator(int devices,
+                                                       std::vector<Transfer> transfers);
+
+}  // namespace headrace

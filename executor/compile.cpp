@@ -1,0 +1,554 @@
+#include "executor/compile.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "executor/memory_plan.h"
+#include "graph/error.h"
+
+namespace headrace {
+namespace {
+
+constexpr int32_t kUnset = -1;
+
+// A piece of memory: in the arena while it is needed, or at an address that stays.
+struct Storage {
+  Interval interval;
+  void* address = nullptr;
+  int32_t taken_over = kUnset;  // the storage whose memory this one goes on using
+};
+
+// One node of one micro-batch.
+struct Turn {
+  NodeId node{};
+  int stage = 0, microbatch = 0;
+};
+
+// One compute action with what the schedule puts around it.
+struct Step {
+  Action action;
+  double start_s = 0;            // simulated
+  std::vector<size_t> posts;     // receives posted before it
+  std::vector<size_t> sent;      // sends that must be over before it
+  int64_t first = 0, last = -1;  // positions of its turns
+};
+
+class Compiler {
+ public:
+  Compiler(const PassSpec& spec, int device, DeviceMemory& memory, TransferTable& transfers)
+      : spec_(spec),
+        graph_(*spec.graph),
+        device_(device),
+        memory_(memory),
+        transfers_(transfers),
+        microbatches_(static_cast<size_t>(spec.schedule->microbatches)),
+        root_(storage_roots(graph_)),
+        local_(graph_.values().size() * microbatches_, kUnset),
+        received_(spec.plan->channels.size() * microbatches_, kUnset) {}
+
+  DeviceProgram compile() {
+    stage_of_node();
+    find_live();
+    list_turns();
+    find_persistent();
+    find_guards();
+    assign_storage();
+    prepare_kernels();
+    share_in_place();
+    place();
+    emit();
+    return std::move(program_);
+  }
+
+ private:
+  bool here(int stage) const { return spec_.plan->device[static_cast<size_t>(stage)] == device_; }
+  size_t slot(ValueId id, int microbatch) const {
+    return index(id) * microbatches_ + static_cast<size_t>(microbatch);
+  }
+  size_t received_slot(size_t channel, int microbatch) const {
+    return channel * microbatches_ + static_cast<size_t>(microbatch);
+  }
+
+  void stage_of_node() {
+    stage_.assign(graph_.nodes().size(), kUnset);
+    for (size_t s = 0; s < spec_.plan->nodes.size(); ++s)
+      for (const NodeId node : spec_.plan->nodes[s]) stage_[index(node)] = static_cast<int>(s);
+  }
+
+  // Nodes that something wanted depends on: a pass runs no others.
+  void find_live() {
+    live_.assign(graph_.nodes().size(), false);
+    std::vector<bool> wanted(graph_.values().size(), false);
+    for (const auto& gradient : spec_.gradients)
+      for (const ValueId c : gradient.contributions) wanted[index(c)] = true;
+    for (const auto& update : spec_.state_updates) wanted[index(update.replacement)] = true;
+    for (const ValueId result : spec_.results) wanted[index(result)] = true;
+    for (size_t n = live_.size(); n-- > 0;) {
+      const Node& node = graph_.nodes()[n];
+      for (const ValueId output : node.outputs)
+        live_[n] = live_[n] || (output != kNoValue && wanted[index(output)]);
+      if (!live_[n]) continue;
+      for (const ValueId input : node.inputs)
+        if (input != kNoValue) wanted[index(input)] = true;
+    }
+  }
+
+  // I before W where the gradient must leave for another device; otherwise each W right where its
+  // inputs are at hand, which frees activations earlier.
+  bool sends_gradients(int stage) const {
+    return std::any_of(spec_.plan->channels.begin(), spec_.plan->channels.end(),
+                       [&](const Channel& c) {
+                         return c.from == stage && c.phase == Phase::backward_input && !here(c.to);
+                       });
+  }
+
+  void add_turns(int stage, int microbatch, std::initializer_list<Phase> phases) {
+    const auto& nodes = spec_.plan->nodes[static_cast<size_t>(stage)];
+    const auto add = [&](auto wanted) {
+      for (const NodeId node : nodes)
+        if (live_[index(node)] && wanted(graph_.node(node).phase))
+          turns_.push_back({node, stage, microbatch});
+    };
+    if (phases.size() == 2 && sends_gradients(stage)) {
+      for (const Phase phase : phases) add([&](Phase p) { return p == phase; });
+    } else {
+      add([&](Phase p) { return std::find(phases.begin(), phases.end(), p) != phases.end(); });
+    }
+  }
+
+  void list_turns() {
+    const auto& timeline = spec_.simulation->timeline[static_cast<size_t>(device_)];
+    std::vector<size_t> posts;
+    for (const auto& [action, start_s, end_s] : timeline) {
+      if (action.kind == ActionKind::receive_forward ||
+          action.kind == ActionKind::receive_backward) {
+        posts.push_back(transfers_.of(action));
+        continue;
+      }
+      if (!is_compute(action.kind)) continue;
+      Step step;
+      step.action = action;
+      step.start_s = start_s;
+      step.posts = std::move(posts);
+      posts.clear();
+      step.first = static_cast<int64_t>(turns_.size());
+      const int s = action.stage, m = action.microbatch;
+      switch (action.kind) {
+        case ActionKind::forward:
+          add_turns(s, m, {Phase::forward});
+          break;
+        case ActionKind::backward_input:
+          add_turns(s, m, {Phase::backward_input});
+          break;
+        case ActionKind::backward_weight:
+          add_turns(s, m, {Phase::backward_weight});
+          break;
+        case ActionKind::backward:
+          add_turns(s, m, {Phase::backward_input, Phase::backward_weight});
+          break;
+        case ActionKind::overlap:
+          add_turns(s, m, {Phase::forward});
+          add_turns(action.other_stage, action.other_microbatch,
+                    {Phase::backward_input, Phase::backward_weight});
+          break;
+        default:
+          break;
+      }
+      step.last = static_cast<int64_t>(turns_.size()) - 1;
+      steps_.push_back(std::move(step));
+    }
+    HEADRACE_CHECK(posts.empty(), "a receive that nothing on device {} reads", device_);
+  }
+
+  // Values that stay put: gradient accumulators, replaced states, results.
+  void find_persistent() {
+    const auto readers = graph_.consumers();
+    std::map<ValueId, int> contributed;
+    for (const auto& gradient : spec_.gradients)
+      for (const ValueId c : gradient.contributions) ++contributed[c];
+    for (const auto& [contribution, times] : contributed) {
+      if (!is_here(contribution)) continue;
+      const ValueId root = root_[index(contribution)];
+      // The kernel may write straight into the accumulator only when nobody else reads its output.
+      bool alone = times == 1 && graph_.value(root).producer != kNoNode &&
+                   graph_.node(graph_.value(root).producer).phase != Phase::forward;
+      for (ValueId v = root; alone && v != contribution;) {
+        alone = readers[index(v)].size() == 1;
+        v = graph_.node(readers[index(v)][0]).outputs[0];
+        alone = alone && root_[index(v)] == root;
+      }
+      alone = alone && readers[index(contribution)].empty();
+      if (alone)
+        accumulator_of_root_[root] = contribution;
+      else
+        added_after_[contribution] = true;
+    }
+    for (const auto& update : spec_.state_updates)
+      if (is_here(update.replacement))
+        state_of_root_[root_[index(update.replacement)]] = update.state;
+    for (const ValueId result : spec_.results)
+      if (is_here(result)) result_roots_.insert(root_[index(result)]);
+  }
+
+  bool is_here(ValueId id) const {
+    const NodeId producer = graph_.value(id).producer;
+    return producer != kNoNode && stage_[index(producer)] != kUnset &&
+           here(stage_[index(producer)]);
+  }
+
+  // For every send of this device the first step that starts after it is over, in simulated time.
+  void find_guards() {
+    const auto& timeline = spec_.simulation->timeline[static_cast<size_t>(device_)];
+    guard_.assign(transfers_.transfers.size(), kUnset);
+    for (const auto& [action, start_s, end_s] : timeline) {
+      if (action.kind != ActionKind::send_forward && action.kind != ActionKind::send_backward)
+        continue;
+      const double over_s = std::max(end_s, posted_s(action) + (end_s - start_s));
+      const size_t transfer = transfers_.of(action);
+      const auto next = std::partition_point(steps_.begin(), steps_.end(),
+                                             [&](const Step& s) { return s.start_s < over_s; });
+      if (next == steps_.end()) continue;
+      guard_[transfer] = static_cast<int32_t>(next - steps_.begin());
+      next->sent.push_back(transfer);
+    }
+  }
+
+  // When the receive of a send is posted: when the receiver's step before it is over.
+  double posted_s(const Action& send) const {
+    const bool forward = send.kind == ActionKind::send_forward;
+    const Action receive{
+        .kind = forward ? ActionKind::receive_forward : ActionKind::receive_backward,
+        .stage = send.peer,
+        .microbatch = send.microbatch,
+        .peer = send.stage};
+    const auto receiver = static_cast<size_t>(spec_.plan->device[static_cast<size_t>(send.peer)]);
+    double before_s = 0;
+    for (const auto& [action, start_s, end_s] : spec_.simulation->timeline[receiver]) {
+      if (action == receive) return before_s;
+      if (is_compute(action.kind)) before_s = end_s;
+    }
+    HEADRACE_CHECK(false, "a send without its receive");
+    return 0;
+  }
+
+  int32_t new_storage(int64_t bytes, int64_t position, void* address) {
+    storages_.push_back({.interval = {bytes, position, position}, .address = address});
+    return static_cast<int32_t>(storages_.size() - 1);
+  }
+
+  void* persistent_address(ValueId root, int microbatch) {
+    if (const auto it = accumulator_of_root_.find(root); it != accumulator_of_root_.end())
+      return memory_.gradient(it->second);
+    if (const auto it = state_of_root_.find(root); it != state_of_root_.end())
+      return memory_.weight(it->second);
+    if (result_roots_.contains(root)) return memory_.slot(root, microbatch);
+    return nullptr;
+  }
+
+  // The storage that `stage` reads `id` from.
+  int32_t storage_for_reading(ValueId id, int stage, int microbatch) {
+    const Value& value = graph_.value(id);
+    int32_t& known = value.producer == kNoNode || is_here(id)
+                         ? local_[slot(id, microbatch)]
+                         : received_[received_slot(transfers_.channel(id, stage), microbatch)];
+    if (known == kUnset) {
+      HEADRACE_CHECK(value.producer == kNoNode, "'{}' is read before it is made or received",
+                     value.name);
+      known = new_storage(
+          value.bytes(), 0,
+          value.role == Role::input ? memory_.slot(id, microbatch) : memory_.weight(id));
+    }
+    return known;
+  }
+
+  void assign_storage() {
+    for (const Step& step : steps_) {
+      for (const size_t transfer : step.posts) {
+        const PlannedTransfer& t = transfers_.transfers[transfer];
+        for (const auto& part : t.parts)
+          received_[received_slot(part.channel, t.microbatch)] =
+              new_storage(part.bytes, step.first, nullptr);
+      }
+      for (int64_t position = step.first; position <= step.last; ++position)
+        assign_turn(turns_[static_cast<size_t>(position)], position);
+    }
+  }
+
+  void assign_turn(const Turn& turn, int64_t position) {
+    const Node& node = graph_.node(turn.node);
+    for (const ValueId input : node.inputs) {
+      if (input == kNoValue) continue;
+      auto& interval =
+          storages_[static_cast<size_t>(storage_for_reading(input, turn.stage, turn.microbatch))]
+              .interval;
+      interval.last = std::max(interval.last, position);
+    }
+    for (const ValueId output : node.outputs) {
+      if (output == kNoValue) continue;
+      int32_t& storage = local_[slot(output, turn.microbatch)];
+      if (node.op == "Reshape") {
+        storage = storage_for_reading(node.inputs[0], turn.stage, turn.microbatch);
+      } else {
+        storage = new_storage(graph_.value(output).bytes(), position,
+                              persistent_address(output, turn.microbatch));
+      }
+      auto& interval = storages_[static_cast<size_t>(storage)].interval;
+      interval.last = std::max(interval.last, position);
+      for (const size_t channel : transfers_.leaving(output))
+        interval.last =
+            std::max(interval.last, free_after(transfers_.carrying(channel, turn.microbatch)));
+    }
+  }
+
+  // Last position at which a transfer may still read its source.
+  int64_t free_after(size_t transfer) const {
+    const int32_t guard = guard_[transfer];
+    return guard == kUnset ? static_cast<int64_t>(turns_.size())
+                           : steps_[static_cast<size_t>(guard)].first - 1;
+  }
+
+  void prepare_kernels() {
+    kernels_.resize(graph_.nodes().size());
+    for (const Turn& turn : turns_) {
+      const Node& node = graph_.node(turn.node);
+      Prepared& prepared = kernels_[index(turn.node)];
+      if (prepared.write != nullptr || node.op == "Reshape") continue;
+      KernelRequest request = kernel_request(graph_, node);
+      prepared.write = &program_.keep(memory_.device().prepare(request));
+      if (microbatches_ == 1) continue;
+      request.accumulate.assign(node.outputs.size(), false);
+      for (size_t o = 0; o < node.outputs.size(); ++o)
+        request.accumulate[o] = accumulator_of_root_.contains(node.outputs[o]);
+      if (std::find(request.accumulate.begin(), request.accumulate.end(), true) ==
+          request.accumulate.end())
+        continue;
+      prepared.accumulates = true;
+      if (auto kernel = memory_.device().prepare(request))
+        prepared.accumulate = &program_.keep(std::move(kernel));
+    }
+  }
+
+  int32_t representative(int32_t storage) const {
+    while (storages_[static_cast<size_t>(storage)].taken_over != kUnset)
+      storage = storages_[static_cast<size_t>(storage)].taken_over;
+    return storage;
+  }
+
+  // Where a kernel may work in place and its input is needed no longer, the output goes on using
+  // the input's memory.
+  void share_in_place() {
+    for (size_t position = 0; position < turns_.size(); ++position) {
+      const Turn& turn = turns_[position];
+      const Node& node = graph_.node(turn.node);
+      const Kernel* kernel = kernels_[index(turn.node)].write;
+      if (kernel == nullptr) continue;
+      std::set<int32_t> used;
+      for (size_t o = 0; o < node.outputs.size(); ++o) {
+        const int input = node.outputs[o] == kNoValue ? -1 : kernel->in_place_input(o);
+        if (input < 0 || node.inputs[static_cast<size_t>(input)] == kNoValue) continue;
+        const int32_t out = local_[slot(node.outputs[o], turn.microbatch)];
+        const int32_t in = representative(storage_for_reading(
+            node.inputs[static_cast<size_t>(input)], turn.stage, turn.microbatch));
+        Storage& target = storages_[static_cast<size_t>(out)];
+        Storage& source = storages_[static_cast<size_t>(in)];
+        if (target.address != nullptr || source.address != nullptr || out == in) continue;
+        if (source.interval.last != static_cast<int64_t>(position)) continue;
+        if (source.interval.bytes != target.interval.bytes || !used.insert(in).second) continue;
+        target.taken_over = in;
+        source.interval.last = std::max(source.interval.last, target.interval.last);
+      }
+    }
+  }
+
+  void place() {
+    std::vector<Interval> intervals;
+    std::vector<size_t> of;
+    for (size_t s = 0; s < storages_.size(); ++s) {
+      if (storages_[s].address != nullptr || storages_[s].taken_over != kUnset) continue;
+      intervals.push_back(storages_[s].interval);
+      of.push_back(s);
+    }
+    // Scratch of turns whose kernel cannot accumulate: made, added, forgotten.
+    for (size_t position = 0; position < turns_.size(); ++position) {
+      const Turn& turn = turns_[position];
+      const Prepared& prepared = kernels_[index(turn.node)];
+      if (!prepared.accumulates || prepared.accumulate != nullptr) continue;
+      for (const ValueId output : graph_.node(turn.node).outputs) {
+        if (!accumulator_of_root_.contains(output)) continue;
+        const auto p = static_cast<int64_t>(position);
+        intervals.push_back({graph_.value(output).bytes(), p, p});
+        scratch_[{position, output}] = static_cast<int64_t>(intervals.size()) - 1;
+      }
+    }
+    const MemoryPlan plan = plan_memory(intervals);
+    offset_.assign(storages_.size(), -1);
+    for (size_t i = 0; i < of.size(); ++i) offset_[of[i]] = plan.offset[i];
+    for (auto& [key, interval] : scratch_) interval = plan.offset[static_cast<size_t>(interval)];
+    program_.arena_bytes = plan.bytes;
+    program_.peak_live_bytes = plan.peak_live_bytes;
+  }
+
+  Place place_of(int32_t storage) const {
+    const auto s = static_cast<size_t>(representative(storage));
+    if (storages_[s].address != nullptr) return {.address = storages_[s].address};
+    return {.arena_offset = offset_[s]};
+  }
+
+  void emit() {
+    std::vector<size_t> parts_missing(transfers_.transfers.size());
+    for (size_t t = 0; t < parts_missing.size(); ++t)
+      parts_missing[t] = transfers_.transfers[t].parts.size();
+    std::set<size_t> arrived;
+    std::set<ValueId> begun;  // accumulators that hold something
+
+    for (const Step& step : steps_) {
+      for (const size_t transfer : step.sent) program_.add(InstructionKind::wait_send, transfer);
+      for (const size_t transfer : step.posts) {
+        PlannedTransfer& t = transfers_.transfers[transfer];
+        for (auto& part : t.parts)
+          part.target = place_of(received_[received_slot(part.channel, t.microbatch)]);
+        program_.add(InstructionKind::post_receive, transfer);
+      }
+      program_.begin_action(step.action);
+      for (int64_t position = step.first; position <= step.last; ++position) {
+        const Turn& turn = turns_[static_cast<size_t>(position)];
+        await_inputs(turn, arrived);
+        emit_call(turn, static_cast<size_t>(position), begun);
+        emit_sends(turn, parts_missing);
+      }
+      program_.end_action();
+    }
+    // Before the step is over every send has left.
+    for (size_t t = 0; t < transfers_.transfers.size(); ++t)
+      if (transfers_.transfers[t].from_device == device_ && guard_[t] == kUnset)
+        program_.add(InstructionKind::wait_send, t);
+  }
+
+  void await_inputs(const Turn& turn, std::set<size_t>& arrived) {
+    for (const ValueId input : graph_.node(turn.node).inputs) {
+      if (input == kNoValue || graph_.value(input).producer == kNoNode || is_here(input)) continue;
+      const size_t transfer =
+          transfers_.carrying(transfers_.channel(input, turn.stage), turn.microbatch);
+      if (arrived.insert(transfer).second) program_.add(InstructionKind::wait_receive, transfer);
+    }
+  }
+
+  void emit_call(const Turn& turn, size_t position, std::set<ValueId>& begun) {
+    const Node& node = graph_.node(turn.node);
+    const Prepared& prepared = kernels_[index(turn.node)];
+    if (prepared.write != nullptr) {
+      std::vector<Place> inputs, outputs;
+      for (const ValueId input : node.inputs)
+        inputs.push_back(input == kNoValue
+                             ? Place{}
+                             : place_of(storage_for_reading(input, turn.stage, turn.microbatch)));
+      for (const ValueId output : node.outputs)
+        outputs.push_back(output == kNoValue ? Place{}
+                                             : place_of(local_[slot(output, turn.microbatch)]));
+      bool first = true;
+      for (const ValueId output : node.outputs)
+        if (accumulator_of_root_.contains(output)) first = begun.insert(output).second && first;
+      if (!prepared.accumulates || first) {
+        program_.add_call(*prepared.write, inputs, outputs);
+      } else if (prepared.accumulate != nullptr) {
+        program_.add_call(*prepared.accumulate, inputs, outputs);
+      } else {
+        const auto kept = outputs;
+        for (size_t o = 0; o < outputs.size(); ++o)
+          if (accumulator_of_root_.contains(node.outputs[o]))
+            outputs[o] = {.arena_offset = scratch_.at({position, node.outputs[o]})};
+        program_.add_call(*prepared.write, inputs, outputs);
+        for (size_t o = 0; o < outputs.size(); ++o)
+          if (accumulator_of_root_.contains(node.outputs[o]))
+            program_.add_call(kernel_for("Add", node.outputs[o]), {kept[o], outputs[o]}, {kept[o]});
+      }
+    }
+    for (const ValueId output : node.outputs) {
+      if (output == kNoValue || !added_after_.contains(output)) continue;
+      const Place made = place_of(local_[slot(output, turn.microbatch)]);
+      const Place sum{.address = memory_.gradient(output)};
+      if (begun.insert(output).second)
+        program_.add_call(kernel_for("Reorder", output), {made}, {sum});
+      else
+        program_.add_call(kernel_for("Add", output), {sum, made}, {sum});
+    }
+  }
+
+  // A kernel on tensors of `like`'s type and layout: Add of two, or Reorder as a plain copy.
+  const Kernel& kernel_for(const std::string& op, ValueId like) {
+    const auto [it, fresh] = extra_kernels_.try_emplace({op, like}, nullptr);
+    if (fresh) {
+      const Value& value = graph_.value(like);
+      const size_t arity = op == "Add" ? 2 : 1;
+      Node node;
+      node.op = op;
+      node.name = value.name;
+      node.inputs.assign(arity, like);
+      node.outputs = {like};
+      it->second = &program_.keep(memory_.device().prepare(kernel_request(graph_, node)));
+    }
+    return *it->second;
+  }
+
+  void emit_sends(const Turn& turn, std::vector<size_t>& parts_missing) {
+    for (const ValueId output : graph_.node(turn.node).outputs) {
+      if (output == kNoValue) continue;
+      for (const size_t channel : transfers_.leaving(output)) {
+        const size_t transfer = transfers_.carrying(channel, turn.microbatch);
+        for (auto& part : transfers_.transfers[transfer].parts)
+          if (part.channel == channel)
+            part.source = place_of(local_[slot(output, turn.microbatch)]);
+        if (--parts_missing[transfer] == 0) program_.add(InstructionKind::start_send, transfer);
+      }
+    }
+  }
+
+  struct Prepared {
+    const Kernel* write = nullptr;
+    const Kernel* accumulate = nullptr;  // null: not needed, or the backend has none
+    bool accumulates = false;            // some output is an accumulator
+  };
+
+  const PassSpec& spec_;
+  const Graph& graph_;
+  const int device_;
+  DeviceMemory& memory_;
+  TransferTable& transfers_;
+  const size_t microbatches_;
+  const std::vector<ValueId> root_;
+  std::vector<int> stage_;
+  std::vector<bool> live_;
+
+  std::vector<Step> steps_;
+  std::vector<Turn> turns_;
+  std::vector<int32_t> guard_;  // per transfer: the step that waits for its send
+  std::vector<Storage> storages_;
+  std::vector<int32_t> local_, received_;
+  std::vector<int64_t> offset_;
+  std::map<std::pair<size_t, ValueId>, int64_t> scratch_;
+  std::map<ValueId, ValueId> accumulator_of_root_, state_of_root_;
+  std::map<ValueId, bool> added_after_;
+  std::set<ValueId> result_roots_;
+  std::vector<Prepared> kernels_;
+  std::map<std::pair<std::string, ValueId>, const Kernel*> extra_kernels_;
+  DeviceProgram program_;
+};
+
+}  // namespace
+
+std::vector<ValueId> storage_roots(const Graph& graph) {
+  std::vector<ValueId> root(graph.values().size());
+  for (size_t v = 0; v < root.size(); ++v) root[v] = static_cast<ValueId>(v);
+  for (const Node& node : graph.nodes())
+    if (node.op == "Reshape") root[index(node.outputs[0])] = root[index(node.inputs[0])];
+  return root;
+}
+
+DeviceProgram compile_pass(const PassSpec& spec, int device, DeviceMemory& memory,
+                           TransferTable& transfers) {
+  return Compiler(spec, device, memory, transfers).compile();
+}
+
+}  // namespace headrace

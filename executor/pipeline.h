@@ -1,0 +1,109 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "executor/device_team.h"
+#include "executor/update.h"
+#include "graph/autodiff.h"
+#include "graph/optimizer.h"
+#include "partitioner/stage_plan.h"
+#include "scheduler/simulate.h"
+
+namespace headrace {
+
+// Everything a pipeline is built from; layouts are settled in the training graph.
+struct PipelineSpec {
+  TrainingGraph training;
+  std::vector<ValueId> metrics;  // forward scalars that evaluation wants beside the loss
+  StagePlan plan;
+  Schedule schedule;  // compute actions
+  Links links;        // for the simulation that memory is planned by
+  OptimizerSpec optimizer;
+  double clip_norm = 0;  // 0: no clipping
+  uint64_t seed = 0;
+};
+
+struct StepInfo {
+  int64_t step = 0;
+  double learning_rate = 0;
+};
+
+// Trains one graph over several devices of this process, one thread each. Not thread-safe: one
+// caller. After a call threw, only the destructor may follow.
+class Pipeline {
+ public:
+  Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devices);
+  ~Pipeline();
+
+  const TrainingGraph& training() const { return spec_.training; }
+  const StagePlan& plan() const { return spec_.plan; }
+  const Simulation& simulation() const { return simulation_; }
+  int microbatches() const { return spec_.schedule.microbatches; }
+
+  // Row-major contents of an input for one micro-batch, copied to every device that reads it.
+  void feed(ValueId input, int microbatch, const void* data);
+  // The micro-batch's share of the mini-batch's mean (TrainingGraph::loss_seed).
+  void feed_share(int microbatch, float share);
+
+  // Forward and backward over all micro-batches; gradients stay in the accumulators. Returns the
+  // loss: the sum over micro-batches of loss times seed.
+  double accumulate_gradients(const StepInfo& info);
+  // The same, then clipping and the update.
+  double train_step(const StepInfo& info);
+  // Forward alone, with running statistics and no dropout; then `metric` reads its results.
+  void evaluate();
+  // Scalar f32 of one micro-batch after evaluate().
+  double metric(ValueId id, int microbatch) const;
+  // A kept result (loss, metrics, model outputs) of one micro-batch, row-major.
+  HostTensor result(ValueId id, int microbatch) const;
+
+  // Parameters and states by value id; writing reaches every device that holds a copy.
+  HostTensor weight(ValueId id) const;
+  void set_weight(ValueId id, const HostTensor& data);
+  HostTensor optimizer_state(ValueId parameter, const std::string& name) const;
+  void set_optimizer_state(ValueId parameter, const std::string& name, const HostTensor& data);
+  // Summed gradient after accumulate_gradients().
+  HostTensor gradient(ValueId parameter) const;
+  double gradient_norm() const { return gradient_norm_; }  // of the last step, when clipping is on
+
+  // When each action of the last pass ran, per device, seconds since the pass began.
+  const std::vector<ActionRecord>& actions(int device) const;
+  double step_seconds() const { return step_seconds_; }  // of the last pass, update included
+  std::vector<int64_t> peak_bytes() const;               // per device: weights, state, arena
+
+ private:
+  void bind_arenas();
+  void make_tasks();
+  void run(const std::function<void(int)>& task);
+  double weighted_loss() const;
+  double agree_on_scale(int device);
+  size_t holder_of(ValueId weight) const;
+
+  PipelineSpec spec_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<std::unique_ptr<DeviceMemory>> memories_;
+  Simulation simulation_;
+
+  std::vector<DeviceProgram> training_programs_, evaluation_programs_;
+  std::vector<UpdatePrograms> update_programs_;
+  std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
+  Graph evaluation_graph_;
+  StagePlan evaluation_plan_;
+  std::vector<Buffer> arenas_, workspaces_;
+  std::vector<int> device_of_value_;  // where a computed value is made, -1: nowhere
+  std::vector<ValueId> roots_;
+
+  std::vector<float> shares_;          // per micro-batch
+  std::vector<double> squared_norms_;  // per entry of training.gradients
+  StepInfo info_;
+  std::chrono::steady_clock::time_point started_;
+  double gradient_norm_ = 0, step_seconds_ = 0;
+  std::function<void(int)> gradient_task_, train_task_, evaluation_task_;
+  std::function<void()> stop_all_;
+  std::unique_ptr<DeviceTeam> team_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,126 @@
+#include "executor/update.h"
+
+#include <set>
+
+#include "graph/error.h"
+
+namespace headrace {
+namespace {
+
+class UpdateCompiler {
+ public:
+  UpdateCompiler(const UpdateSpec& spec, const std::vector<std::unique_ptr<DeviceMemory>>& memories,
+                 std::vector<Transfer>& transfers)
+      : spec_(spec), graph_(*spec.graph), memories_(memories), transfers_(transfers) {}
+
+  std::vector<UpdatePrograms> compile() {
+    std::vector<UpdatePrograms> programs(memories_.size());
+    exchange(programs);
+    for (size_t d = 0; d < memories_.size(); ++d)
+      for (const auto& gradient : *spec_.gradients)
+        if (memories_[d]->holds(gradient.parameter)) finish(programs[d], d, gradient);
+    return programs;
+  }
+
+ private:
+  size_t home(ValueId contribution) const {
+    return static_cast<size_t>(spec_.device_of_node[index(graph_.value(contribution).producer)]);
+  }
+
+  // Every holder of a parameter gets the contributions that were made elsewhere. All receives are
+  // posted and all sends started before anything is waited for.
+  void exchange(std::vector<UpdatePrograms>& programs) {
+    std::vector<std::vector<size_t>> sends(memories_.size()), receives(memories_.size());
+    for (const auto& gradient : *spec_.gradients) {
+      for (const ValueId contribution : gradient.contributions) {
+        const size_t from = home(contribution);
+        for (size_t to = 0; to < memories_.size(); ++to) {
+          if (to == from || !memories_[to]->holds(gradient.parameter)) continue;
+          const auto bytes = static_cast<size_t>(graph_.value(contribution).bytes());
+          transfers_.push_back({static_cast<int>(from),
+                                static_cast<int>(to),
+                                {{memories_[from]->gradient(contribution),
+                                  memories_[to]->slot(contribution, 0), bytes}}});
+          sends[from].push_back(transfers_.size() - 1);
+          receives[to].push_back(transfers_.size() - 1);
+        }
+      }
+    }
+    for (size_t d = 0; d < memories_.size(); ++d) {
+      DeviceProgram& gather = programs[d].gather;
+      for (const size_t t : receives[d]) gather.add(InstructionKind::post_receive, t);
+      for (const size_t t : sends[d]) gather.add(InstructionKind::start_send, t);
+      for (const size_t t : receives[d]) gather.add(InstructionKind::wait_receive, t);
+      for (const size_t t : sends[d]) gather.add(InstructionKind::wait_send, t);
+    }
+  }
+
+  void finish(UpdatePrograms& programs, size_t d, const ParameterGradient& gradient) {
+    DeviceMemory& memory = *memories_[d];
+    const auto place = [&](ValueId contribution) {
+      return Place{.address = home(contribution) == d ? memory.gradient(contribution)
+                                                      : memory.slot(contribution, 0)};
+    };
+    const Place sum = place(gradient.contributions.at(0));
+    for (size_t c = 1; c < gradient.contributions.size(); ++c)
+      programs.gather.add_call(
+          prepare(programs.gather, memory, "Add", {}, gradient.parameter, 2, 1),
+          {sum, place(gradient.contributions[c])}, {sum});
+    programs.gradient[gradient.parameter] = sum.address;
+    if (spec_.norms) {
+      auto* norm = static_cast<double*>(memory.scalar(gradient.parameter));
+      programs.gather.add_call(
+          prepare(programs.gather, memory, "SquaredNorm", {}, gradient.parameter, 1, 1), {sum},
+          {{.address = norm}});
+      programs.squared_norm[gradient.parameter] = norm;
+    }
+
+    const auto states = optimizer_state_names(spec_.optimizer);
+    std::vector<Place> outputs{{.address = memory.weight(gradient.parameter)}};
+    std::vector<Place> inputs{outputs[0], sum};
+    for (const auto& state : states) {
+      const Place at{.address = memory.optimizer_state(gradient.parameter, state)};
+      inputs.push_back(at);
+      outputs.push_back(at);
+    }
+    programs.apply.add_call(prepare(programs.apply, memory, update_op(spec_.optimizer),
+                                    update_attributes(spec_.optimizer), gradient.parameter,
+                                    inputs.size(), outputs.size()),
+                            inputs, outputs);
+  }
+
+  // A kernel whose tensors are all like the parameter, save SquaredNorm's scalar result.
+  const Kernel& prepare(DeviceProgram& program, DeviceMemory& memory, const std::string& op,
+                        Attributes attributes, ValueId parameter, size_t inputs, size_t outputs) {
+    const Value& value = graph_.value(parameter);
+    Node node;
+    node.op = op;
+    node.name = fmt::format("{} of {}", op, value.name);
+    node.inputs.assign(inputs, parameter);
+    node.outputs.assign(outputs, parameter);
+    node.attributes = std::move(attributes);
+    node.phase = Phase::update;
+    KernelRequest request = kernel_request(graph_, node);
+    request.constants.assign(inputs, {});
+    if (op == "SquaredNorm") {
+      request.output_types = {{DType::f64, {}}};
+      request.output_layouts = {Layout{}};
+    }
+    return program.keep(memory.device().prepare(request));
+  }
+
+  const UpdateSpec& spec_;
+  const Graph& graph_;
+  const std::vector<std::unique_ptr<DeviceMemory>>& memories_;
+  std::vector<Transfer>& transfers_;
+};
+
+}  // namespace
+
+std::vector<UpdatePrograms> compile_updates(
+    const UpdateSpec& spec, const std::vector<std::unique_ptr<DeviceMemory>>& memories,
+    std::vector<Transfer>& transfers) {
+  return UpdateCompiler(spec, memories, transfers).compile();
+}
+
+}  // namespace headrace

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "executor/device_memory.h"
+#include "executor/program.h"
+#include "graph/autodiff.h"
+#include "graph/optimizer.h"
+
+namespace headrace {
+
+// The end of a step on one device. `gather` brings the contributions of shared parameters together,
+// sums them in order and takes each gradient's squared norm; `apply` updates the parameters.
+// Between the two the devices agree on the global norm.
+struct UpdatePrograms {
+  DeviceProgram gather, apply;
+  // Summed gradient of every parameter of this device, and its squared norm (f64), once gather ran.
+  std::map<ValueId, const void*> gradient;
+  std::map<ValueId, const double*> squared_norm;
+};
+
+struct UpdateSpec {
+  const Graph* graph = nullptr;
+  const std::vector<ParameterGradient>* gradients = nullptr;
+  OptimizerSpec optimizer;
+  bool norms = false;
+  std::vector<int> device_of_node;  // of every node of the graph, -1: none
+};
+
+// `transfers` receives what devices exchange; both ends are settled here, since all memories are
+// known.
+std::vector<UpdatePrograms> compile_updates(
+    const UpdateSpec& spec, const std::vector<std::unique_ptr<DeviceMemory>>& memories,
+    std::vector<Transfer>& transfers);
+
+}  // namespace headrace
