@@ -35,11 +35,16 @@ struct PartitionProblem {
   std::vector<PartitionDevice> devices;
   int stages_per_device = 1;
   int microbatches = 1;
-  std::vector<int> device_of_stage;  // the scheduler's placement
-  double link_bytes_per_s = 0;       // 0: transfers cost nothing
+  std::vector<int> device_of_stage;     // the scheduler's placement
+  std::vector<int> in_flight_of_stage;  // micro-batches it holds at once; empty: all of them
+  double link_bytes_per_s = 0;          // 0: transfers cost nothing
   double link_latency_s = 0;
 
   int stages() const { return static_cast<int>(device_of_stage.size()); }
+  int in_flight(int stage) const {
+    return in_flight_of_stage.empty() ? microbatches
+                                      : in_flight_of_stage[static_cast<size_t>(stage)];
+  }
 };
 
 // A partitioning strategy; plugins implement it through the host. Pure: same problem, same answer.
@@ -58,7 +63,10 @@ void check_partition(const PartitionProblem& problem, const std::vector<int>& st
                      const std::string& strategy);
 
 // Seconds that each device is busy with one micro-batch (F + I + W of its stages and the transfers
-// into and out of it), and what crosses between devices.
+// into and out of it), and what crosses between devices. A value is received once per device that
+// needs it, a gradient flows back from each of them, and a transfer of n bytes keeps both ends busy
+// for latency + n / bytes_per_s. `device_bytes`: parameters, and activations of the micro-batches
+// in flight.
 struct PartitionScore {
   std::vector<double> device_s;
   std::vector<int64_t> device_bytes;

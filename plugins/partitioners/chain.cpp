@@ -1,0 +1,91 @@
+#include "plugins/partitioners/chain.h"
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+#include <string>
+
+namespace headrace::partitioners {
+
+std::vector<int> allowed_cuts(const sdk::PartitionRequest& request) {
+  std::map<int, int> last_of_group;
+  for (int node = 0; node < request.nodes(); ++node)
+    if (request.colocate(node) >= 0) last_of_group[request.colocate(node)] = node;
+  std::vector<int> cuts{0};
+  int closed_until = 0;  // no cut before the end of the groups that have begun
+  for (int node = 0; node < request.nodes(); ++node) {
+    const int group = request.colocate(node);
+    closed_until = std::max(closed_until, group >= 0 ? last_of_group[group] : node);
+    if (closed_until <= node) cuts.push_back(node + 1);
+  }
+  return cuts;
+}
+
+void check_enough_pieces(const std::vector<int>& cuts, int stages) {
+  const int pieces = static_cast<int>(cuts.size()) - 1;
+  if (pieces < stages)
+    throw std::invalid_argument("the graph has " + std::to_string(pieces) +
+                                " pieces that can be cut apart, too few for " +
+                                std::to_string(stages) + " stages; use fewer");
+}
+
+std::vector<int> stages_of(const std::vector<int>& cuts) {
+  std::vector<int> stage(static_cast<size_t>(cuts.back()));
+  for (size_t s = 0; s + 1 < cuts.size(); ++s)
+    std::fill(stage.begin() + cuts[s], stage.begin() + cuts[s + 1], static_cast<int>(s));
+  return stage;
+}
+
+Chain::Chain(const sdk::PartitionRequest& r)
+    : devices(r.devices()),
+      seconds(static_cast<size_t>(r.nodes())),
+      parameter_bytes(seconds.size()),
+      activation_bytes(seconds.size()),
+      uses(seconds.size()),
+      outputs(seconds.size()),
+      cuts(allowed_cuts(r)) {
+  for (int s = 0; s < r.stages(); ++s)
+    stages.push_back(
+        {r.device(s), 1 / r.speed(r.device(s)), r.memory_bytes(r.device(s)), r.in_flight(s)});
+  for (int node = 0; node < r.nodes(); ++node) {
+    const auto i = static_cast<size_t>(node);
+    seconds[i] = r.forward_s(node) + r.backward_input_s(node) + r.backward_weight_s(node);
+    parameter_bytes[i] = r.parameter_bytes(node);
+    activation_bytes[i] = r.activation_bytes(node);
+  }
+
+  std::vector<sdk::Edge> edges;
+  for (int i = 0; i < r.edges(); ++i) edges.push_back(r.edge(i));
+  std::stable_sort(edges.begin(), edges.end(), [](const sdk::Edge& a, const sdk::Edge& b) {
+    return a.value != b.value ? a.value < b.value : a.to < b.to;
+  });
+  // On one device nothing is transferred.
+  const bool costly = r.devices() > 1 && r.link_bytes_per_s() > 0;
+  const auto transfer_s = [&](int64_t bytes) {
+    return costly && bytes > 0
+               ? r.link_latency_s() + static_cast<double>(bytes) / r.link_bytes_per_s()
+               : 0.0;
+  };
+  for (size_t begin = 0; begin < edges.size();) {
+    const int index = static_cast<int>(values.size());
+    Value value;
+    value.producer = edges[begin].from;
+    int previous = -1;
+    size_t end = begin;
+    for (; end < edges.size() && edges[end].value == edges[begin].value; ++end) {
+      const sdk::Edge& edge = edges[end];
+      const bool gradient = edge.backward_bytes > 0;
+      uses[static_cast<size_t>(edge.to)].push_back(
+          {index, previous, gradient, value.last_gradient_use});
+      value.forward_s = std::max(value.forward_s, transfer_s(edge.forward_bytes));
+      value.backward_s = std::max(value.backward_s, transfer_s(edge.backward_bytes));
+      value.last_use = previous = edge.to;
+      if (gradient) value.last_gradient_use = edge.to;
+    }
+    outputs[static_cast<size_t>(value.producer)].push_back(index);
+    values.push_back(value);
+    begin = end;
+  }
+}
+
+}  // namespace headrace::partitioners

@@ -1,0 +1,63 @@
+#pragma once
+
+// The graph as the partitioners see it: nodes in graph order, which cuts between them are allowed,
+// and what every node costs. Stage s of a cut list `cuts` is [cuts[s], cuts[s + 1]).
+
+#include <cstdint>
+#include <vector>
+
+#include "plugins/sdk.h"
+
+namespace headrace::partitioners {
+
+// One reading of a value by a node.
+struct Use {
+  int value;
+  int previous;           // the node that read the value before, in graph order; -1: none
+  bool gradient;          // a gradient flows back from this use
+  int previous_gradient;  // the node before with such a use; -1: none
+};
+
+// A tensor that some later node reads. Seconds: what one transfer of it keeps both ends busy.
+struct Value {
+  int producer = 0;
+  int last_use = 0;
+  int last_gradient_use = -1;  // -1: no gradient flows back
+  double forward_s = 0;
+  double backward_s = 0;
+};
+
+// Where a stage runs.
+struct Stage {
+  int device;
+  double seconds_factor;  // 1 / the device's speed
+  int64_t memory_bytes;   // the device's; 0: no limit
+  int in_flight;          // micro-batches whose activations it holds
+};
+
+struct Chain {
+  explicit Chain(const sdk::PartitionRequest& request);
+
+  int nodes() const { return static_cast<int>(seconds.size()); }
+
+  int devices = 0;
+  std::vector<Stage> stages;
+  std::vector<double> seconds;  // F + I + W of each node on a device of speed 1
+  std::vector<int64_t> parameter_bytes, activation_bytes;
+  std::vector<Value> values;
+  std::vector<std::vector<Use>> uses;     // per node
+  std::vector<std::vector<int>> outputs;  // per node: the values that it produces
+  std::vector<int> cuts;  // allowed ones, ascending, 0 and nodes() included: never through a group
+                          // of colocated nodes
+};
+
+// The allowed cuts of a request, as in Chain::cuts.
+std::vector<int> allowed_cuts(const sdk::PartitionRequest& request);
+
+// Throws std::invalid_argument when there are fewer pieces than stages.
+void check_enough_pieces(const std::vector<int>& cuts, int stages);
+
+// The stage of every node.
+std::vector<int> stages_of(const std::vector<int>& cuts);
+
+}  // namespace headrace::partitioners
