@@ -1,0 +1,39 @@
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+
+#include "graph/graph.h"
+
+namespace headrace::cpu {
+
+// Layout ids on the CPU. An id names one of oneDNN's format tags (a fixed table in layouts.cpp), so
+// it depends on nothing but the format; `bytes` then follows from the type. A form whose bytes are
+// those of row-major (blocked channels of a 1x1 image) is id 0.
+
+bool has_dnnl_type(DType dtype);
+dnnl::memory::data_type dnnl_type(DType dtype);  // f32, f16, bf16, i32, i8, u8 and bool (as u8)
+
+// Row-major with these dimensions; a scalar has one dimension of 1.
+dnnl::memory::desc row_major_desc(DType dtype, const Shape& shape);
+dnnl::memory::desc any_desc(DType dtype, const Shape& shape);
+
+// How oneDNN sees a value of this type in this layout.
+dnnl::memory::desc memory_desc(const TensorType& type, const Layout& layout);
+// The layout that `desc` is of, or nothing for a form outside the table.
+std::optional<Layout> layout_of(const dnnl::memory::desc& desc);
+
+// The same for the weights of a grouped convolution, which oneDNN describes as [G, M/G, C/G, K...]
+// and the graph as [M, C/G, K...].
+dnnl::memory::desc grouped_weights_desc(const TensorType& type, const Layout& layout,
+                                        int64_t groups);
+std::optional<Layout> grouped_weights_layout_of(const dnnl::memory::desc& desc);
+
+// This layout for a value of another element type and the same shape.
+Layout layout_like(const Layout& layout, const TensorType& type);
+// Channels in blocks of 16 where that pads nothing, else row-major.
+Layout blocked_activation(const TensorType& type);
+// Elements that a value occupies, padding included.
+int64_t stored_elements(const TensorType& type, const Layout& layout);
+
+}  // namespace headrace::cpu

@@ -1,0 +1,54 @@
+#include <algorithm>
+
+#include "kernels/cpu/families.h"
+
+namespace headrace::cpu {
+namespace {
+
+OperatorEntry vectorised(std::string_view op, PrepareFunction prepare,
+                         ProposeFunction propose = propose_row_major) {
+  return {op, {{"vector", prepare}}, propose};
+}
+OperatorEntry onednn(std::string_view op, PrepareFunction prepare,
+                     ProposeFunction propose = propose_row_major) {
+  return {op, {{"oneDNN", prepare}}, propose};
+}
+
+const std::vector<OperatorEntry>& entries() {
+  static const std::vector<OperatorEntry> table = [] {
+    std::vector<OperatorEntry> list;
+    for (std::string_view op :
+         {"Neg",     "Abs",         "Exp",       "Log",       "Sqrt", "Reciprocal", "Erf",  "Tanh",
+          "Sigmoid", "Relu",        "Softplus",  "Sin",       "Cos",  "Floor",      "Ceil", "Round",
+          "Sign",    "HardSigmoid", "HardSwish", "LeakyRelu", "Elu",  "Clip",       "Gelu"}) {
+      list.push_back(vectorised(op, prepare_unary, propose_same));
+    }
+    for (std::string_view op :
+         {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad", "EluGrad",
+          "HardSigmoidGrad", "HardSwishGrad", "SoftplusGrad", "ErfGrad", "ClipGrad"}) {
+      list.push_back(vectorised(op, prepare_unary_gradient, propose_same));
+    }
+    for (std::string_view op : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Mod", "Equal",
+                                "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}) {
+      list.push_back(vectorised(op, prepare_binary, propose_same));
+    }
+    for (std::string_view op : {"And", "Or", "Xor"}) {
+      list.push_back(vectorised(op, prepare_logical));
+    }
+    list.push_back(vectorised("Where", prepare_where));
+    list.push_back(onednn("MatMul", prepare_matmul));
+    std::ranges::sort(list, {}, &OperatorEntry::op);
+    return list;
+  }();
+  return table;
+}
+
+}  // namespace
+
+const OperatorEntry* find_operator(std::string_view op) {
+  const auto& table = entries();
+  const auto found = std::ranges::lower_bound(table, op, {}, &OperatorEntry::op);
+  return found != table.end() && found->op == op ? &*found : nullptr;
+}
+
+}  // namespace headrace::cpu

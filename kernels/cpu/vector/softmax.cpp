@@ -1,0 +1,98 @@
+#include "kernels/cpu/vector/table.h"
+#include "kernels/functors/math.h"
+
+namespace headrace::HEADRACE_ISA {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+float maximum(const float* x, int64_t n) {
+  float result = -kInfinity;
+#pragma omp simd reduction(max : result)
+  for (int64_t i = 0; i < n; ++i) result = result > x[i] ? result : x[i];
+  return result;
+}
+
+void scale(float* y, int64_t n, float factor) {
+  for (int64_t i = 0; i < n; ++i) y[i] *= factor;
+}
+
+// A row of -inf alone has no softmax; it comes out as NaN, as in every framework.
+void softmax(const float* x, float* y, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const float highest = maximum(x, n);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; ++i) {
+      const float e = exponential_of_nonpositive(x[i] - highest);
+      y[i] = e;
+      sum += e;
+    }
+    scale(y, n, 1.0f / sum);
+  }
+}
+
+// Blocks that stay in the first cache: the maximum of one is known before its exponentials are
+// taken, and what was summed so far is rescaled when the maximum grows (Milakov and Gimelshein,
+// arXiv:1805.02867).
+float log_sum_exp(const float* x, int64_t n) {
+  constexpr int64_t kBlock = 1024;
+  float highest = -kInfinity, sum = 0;
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t count = n - start < kBlock ? n - start : kBlock;
+    const float* block = x + start;
+    const float block_highest = maximum(block, count);
+    if (block_highest > highest) {
+      sum *= exponential_of_nonpositive(highest - block_highest);
+      highest = block_highest;
+    }
+    if (highest == -kInfinity) continue;
+    float block_sum = 0;
+#pragma omp simd reduction(+ : block_sum)
+    for (int64_t i = 0; i < count; ++i) {
+      block_sum += exponential_of_nonpositive(block[i] - highest);
+    }
+    sum += block_sum;
+  }
+  return highest == -kInfinity ? highest : highest + logarithm(sum);
+}
+
+void log_softmax(const float* x, float* y, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const float lse = log_sum_exp(x, n);
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - lse;
+  }
+}
+
+void softmax_gradient(const float* dy, const float* y, float* dx, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t i = 0; i < n; ++i) dot += dy[i] * y[i];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) dx[i] = (dy[i] - dot) * y[i];
+  }
+}
+
+void log_softmax_gradient(const float* dy, const float* y, float* dx, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; ++i) sum += dy[i];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] - exponential(y[i]) * sum;
+  }
+}
+
+void scaled_softmax(const float* x, float lse, float factor, float* dx, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) dx[i] = factor * exponential_of_nonpositive(x[i] - lse);
+}
+
+}  // namespace
+
+extern const vector::SoftmaxTable softmax_table;
+constinit const vector::SoftmaxTable softmax_table = {
+    softmax, log_softmax, softmax_gradient, log_softmax_gradient, log_sum_exp, scaled_softmax};
+
+}  // namespace headrace::HEADRACE_ISA

@@ -1,0 +1,24 @@
+#include "kernels/cpu/vector/table.h"
+
+#include "kernels/functors/isa.h"
+
+namespace headrace::HEADRACE_ISA {
+
+extern const vector::ElementwiseTable elementwise_table;
+extern const vector::ReductionTable reduction_table;
+extern const vector::SoftmaxTable softmax_table;
+extern const vector::NormalizationTable normalization_table;
+extern const vector::LossTable loss_table;
+extern const vector::UpdateTable update_table;
+extern const vector::MovementTable movement_table;
+
+namespace {
+#define HEADRACE_TEXT_OF(x) #x
+#define HEADRACE_TEXT(x) HEADRACE_TEXT_OF(x)
+}  // namespace
+
+const vector::Table table = {
+    HEADRACE_TEXT(HEADRACE_ISA), &elementwise_table, &reduction_table, &softmax_table,
+    &normalization_table,        &loss_table,        &update_table,    &movement_table};
+
+}  // namespace headrace::HEADRACE_ISA

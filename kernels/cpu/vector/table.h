@@ -1,0 +1,196 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// The CPU's own inner loops. Every file of this folder is compiled once per instruction set, in a
+// namespace of that name, and fills its part of a table; the device takes one table when it starts.
+// Loops are serial and know neither tensors nor threads. Arrays may overlap only where input and
+// output are the same array.
+namespace headrace::vector {
+
+enum class Unary : uint8_t {
+  neg,
+  abs,
+  exp,
+  log,
+  sqrt,
+  reciprocal,
+  erf,
+  tanh,
+  sigmoid,
+  relu,
+  softplus,
+  sin,
+  cos,
+  floor,
+  ceil,
+  round,
+  sign,
+  hard_sigmoid,
+  hard_swish,
+  leaky_relu,
+  elu,
+  clip,
+  gelu,
+  gelu_tanh,
+  square,
+  cube,
+  count
+};
+enum class Gradient : uint8_t {
+  relu,
+  tanh,
+  sigmoid,
+  gelu,
+  gelu_tanh,
+  leaky_relu,
+  elu,
+  hard_sigmoid,
+  hard_swish,
+  softplus,
+  erf,
+  clip,
+  count
+};
+enum class Binary : uint8_t { add, sub, mul, div, min, max, pow, fmod, count };
+enum class Comparison : uint8_t { equal, less, less_or_equal, greater, greater_or_equal, count };
+enum class Logical : uint8_t { logical_and, logical_or, logical_xor, count };
+enum class Reduction : uint8_t { sum, max, min, prod, count };
+
+// Which operand moves along the row; the other is one value that is repeated.
+enum class Operands : uint8_t { both, left, right, count };
+
+constexpr size_t index(auto id) { return static_cast<size_t>(id); }
+template <typename Id>
+constexpr size_t kCount = index(Id::count);
+
+using UnaryLoop = void (*)(const float* x, float* y, int64_t n, float alpha, float beta);
+using GradientLoop = void (*)(const float* dy, const float* v, float* dx, int64_t n, float alpha,
+                              float beta);
+using BinaryLoop = void (*)(const float* a, const float* b, float* y, int64_t n);
+using ComparisonLoop = void (*)(const float* a, const float* b, uint8_t* y, int64_t n);
+using LogicalLoop = void (*)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n);
+
+struct ElementwiseTable {
+  UnaryLoop unary[kCount<Unary>];
+  GradientLoop gradient[kCount<Gradient>];
+  BinaryLoop binary[kCount<Binary>][kCount<Operands>];
+  ComparisonLoop comparison[kCount<Comparison>][kCount<Operands>];
+  LogicalLoop logical[kCount<Logical>][kCount<Operands>];
+  // y = c ? a : b; strides are 0 (one value) or 1.
+  void (*where)(const uint8_t* c, const float* a, const float* b, float* y, int64_t n, int c_stride,
+                int a_stride, int b_stride);
+  // y += x
+  void (*add_to)(const float* x, float* y, int64_t n);
+  // y = alpha x + beta y
+  void (*blend)(const float* x, float* y, int64_t n, float alpha, float beta);
+};
+
+struct ReductionTable {
+  // The reduction of one row.
+  float (*row[kCount<Reduction>])(const float* x, int64_t n);
+  // y[j] = reduction over i of x[i * stride + j]; for a sum blocks of rows are added apart, so that
+  // the error grows with the square root of a long column.
+  void (*column[kCount<Reduction>])(const float* x, int64_t rows, int64_t stride, float* y,
+                                    int64_t n);
+  // y[j] = y[j] op x[j]
+  void (*combine[kCount<Reduction>])(const float* x, float* y, int64_t n);
+  double (*sum_of_squares)(const float* x, int64_t n);
+};
+
+struct SoftmaxTable {
+  // Rows of n values.
+  void (*softmax)(const float* x, float* y, int64_t rows, int64_t n);
+  void (*log_softmax)(const float* x, float* y, int64_t rows, int64_t n);
+  void (*softmax_gradient)(const float* dy, const float* y, float* dx, int64_t rows, int64_t n);
+  void (*log_softmax_gradient)(const float* dy, const float* y, float* dx, int64_t rows, int64_t n);
+  // log(sum(exp(x))) of a row, in one pass over memory.
+  float (*log_sum_exp)(const float* x, int64_t n);
+  // dx = scale exp(x - lse)
+  void (*scaled_softmax)(const float* x, float lse, float scale, float* dx, int64_t n);
+};
+
+struct NormalizationTable {
+  // Rows of n values; bias may be null.
+  void (*layer_norm)(const float* x, const float* scale, const float* bias, float* y, float* mean,
+                     float* inv_std, int64_t rows, int64_t n, float epsilon);
+  // dscale and dbias (each n values, dbias may be null) receive these rows' sums.
+  void (*layer_norm_gradient)(const float* dy, const float* x, const float* scale,
+                              const float* mean, const float* inv_std, float* dx, float* dscale,
+                              float* dbias, int64_t rows, int64_t n);
+};
+
+struct LossTable {
+  // Sums over n pairs, in double.
+  double (*squared_error)(const float* x, const float* target, int64_t n);
+  double (*binary_cross_entropy)(const float* x, const float* target, int64_t n);
+  double (*binary_cross_entropy_with_logits)(const float* x, const float* target, int64_t n);
+  // The same element by element.
+  void (*squared_error_each)(const float* x, const float* target, float* loss, int64_t n);
+  void (*binary_cross_entropy_each)(const float* x, const float* target, float* loss, int64_t n);
+  void (*binary_cross_entropy_with_logits_each)(const float* x, const float* target, float* loss,
+                                                int64_t n);
+  // dx = d loss[i] / d x[i] times dloss[i * dloss_stride] times scale; dloss_stride is 0 or 1.
+  using PairGradient = void (*)(const float* dloss, int dloss_stride, float scale, const float* x,
+                                const float* target, float* dx, int64_t n);
+  PairGradient squared_error_gradient;
+  PairGradient binary_cross_entropy_gradient;
+  PairGradient binary_cross_entropy_with_logits_gradient;
+};
+
+struct AdamStep {
+  float gradient_scale, beta2, epsilon;
+  float gradient_share1, gradient_share2;  // 1 - beta1 and 1 - beta2, rounded once
+  float coupled_decay;                     // added to the gradient, times the parameter (Adam)
+  float parameter_scale;                   // 1 - rate times decay (AdamW), else 1
+  float step_size;                         // rate / (1 - beta1^t)
+  float inv_sqrt_correction;               // 1 / sqrt(1 - beta2^t)
+};
+struct SgdStep {
+  float gradient_scale, rate, weight_decay, momentum;
+  float gradient_share;  // 1 - dampening
+  bool nesterov;
+};
+
+struct UpdateTable {
+  void (*adam)(const float* p, const float* g, const float* m, const float* v, float* p_out,
+               float* m_out, float* v_out, int64_t n, const AdamStep& step);
+  void (*sgd)(const float* p, const float* g, float* p_out, int64_t n, const SgdStep& step);
+  void (*sgd_momentum)(const float* p, const float* g, const float* momentum, float* p_out,
+                       float* momentum_out, int64_t n, const SgdStep& step);
+};
+
+struct MovementTable {
+  // y[j * y_stride + i] = x[i * x_stride + j] for i < rows, j < columns; 4-byte elements.
+  void (*transpose)(const uint32_t* x, int64_t x_stride, uint32_t* y, int64_t y_stride,
+                    int64_t rows, int64_t columns);
+  // Words from Philox (kernels/philox.h) decide; mask may be null. `first` is the number of x[0] in
+  // its tensor, a multiple of 4.
+  void (*dropout)(const float* x, float* y, uint8_t* mask, int64_t first, int64_t n,
+                  const void* draw, float scale);
+  void (*masked_scale)(const float* x, const uint8_t* mask, float* y, int64_t n, float scale);
+};
+
+struct Table {
+  const char* name;  // "avx512"
+  const ElementwiseTable* elementwise;
+  const ReductionTable* reduction;
+  const SoftmaxTable* softmax;
+  const NormalizationTable* normalization;
+  const LossTable* loss;
+  const UpdateTable* update;
+  const MovementTable* movement;
+};
+
+}  // namespace headrace::vector
+
+namespace headrace::baseline {
+extern const vector::Table table;
+}
+namespace headrace::avx2 {
+extern const vector::Table table;
+}
+namespace headrace::avx512 {
+extern const vector::Table table;
+}
