@@ -15,6 +15,29 @@ Prepared prepare_where(const Context&, const KernelRequest&);
 // matmul.cpp
 Prepared prepare_matmul(const Context&, const KernelRequest&);
 
+// convolution.cpp
+LayoutProposal propose_convolution(const Context&, const KernelRequest&);
+LayoutProposal propose_convolution_input_gradient(const Context&, const KernelRequest&);
+LayoutProposal propose_convolution_weight_gradient(const Context&, const KernelRequest&);
+Prepared prepare_convolution(const Context&, const KernelRequest&);
+Prepared prepare_convolution_input_gradient(const Context&, const KernelRequest&);
+Prepared prepare_convolution_weight_gradient(const Context&, const KernelRequest&);
+// pooling.cpp
+LayoutProposal propose_pooling(const Context&, const KernelRequest&);
+LayoutProposal propose_pooling_gradient(const Context&, const KernelRequest&);
+Prepared prepare_pooling(const Context&, const KernelRequest&);
+Prepared prepare_pooling_gradient(const Context&, const KernelRequest&);
+// batch_normalization.cpp
+LayoutProposal propose_batch_normalization(const Context&, const KernelRequest&);
+LayoutProposal propose_batch_normalization_gradient(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization_inference(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization_gradient(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization_inference_gradient(const Context&, const KernelRequest&);
+// reorder.cpp
+LayoutProposal propose_as_given(const Context&, const KernelRequest&);
+Prepared prepare_reorder(const Context&, const KernelRequest&);
+
 // proposals.cpp
 // Everything row-major.
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);

@@ -128,6 +128,16 @@ std::optional<Layout> layout_of(const dnnl::memory::desc& desc) {
   return std::nullopt;
 }
 
+Layout graph_layout(const dnnl::memory::desc& desc) {
+  if (desc.get_padded_dims() != desc.get_dims()) return {};
+  return layout_of(desc).value_or(Layout{});
+}
+
+dnnl::memory::desc lies_as(const TensorType& type, const Layout& layout,
+                           const dnnl::memory::desc& wanted) {
+  return layout_of(wanted) == layout ? wanted : memory_desc(type, layout);
+}
+
 dnnl::memory::desc grouped_weights_desc(const TensorType& type, const Layout& layout,
                                         int64_t groups) {
   Shape dims = type.shape;

@@ -23,8 +23,16 @@ dnnl::memory::desc memory_desc(const TensorType& type, const Layout& layout);
 // The layout that `desc` is of, or nothing for a form outside the table.
 std::optional<Layout> layout_of(const dnnl::memory::desc& desc);
 
-// The same for the weights of a grouped convolution, which oneDNN describes as [G, M/G, C/G, K...]
-// and the graph as [M, C/G, K...].
+// The layout that the graph should give a value for which oneDNN wants `desc`: row-major where the
+// form pads, since elementwise loops run over all stored elements, or is not in the table.
+Layout graph_layout(const dnnl::memory::desc& desc);
+// How a value of this layout lies for a primitive that wants `wanted`: as wanted where that is the
+// value's layout (one layout may stand for several descriptions of the same bytes).
+dnnl::memory::desc lies_as(const TensorType& type, const Layout& layout,
+                           const dnnl::memory::desc& wanted);
+
+// layout_of and memory_desc for the weights of a grouped convolution, which oneDNN describes as [G,
+// M/G, C/G, K...] and the graph as [M, C/G, K...].
 dnnl::memory::desc grouped_weights_desc(const TensorType& type, const Layout& layout,
                                         int64_t groups);
 std::optional<Layout> grouped_weights_layout_of(const dnnl::memory::desc& desc);

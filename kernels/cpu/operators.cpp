@@ -37,6 +37,27 @@ const std::vector<OperatorEntry>& entries() {
     }
     list.push_back(vectorised("Where", prepare_where));
     list.push_back(onednn("MatMul", prepare_matmul));
+    list.push_back(onednn("Conv", prepare_convolution, propose_convolution));
+    list.push_back(onednn("ConvInputGrad", prepare_convolution_input_gradient,
+                          propose_convolution_input_gradient));
+    list.push_back(onednn("ConvWeightGrad", prepare_convolution_weight_gradient,
+                          propose_convolution_weight_gradient));
+    for (std::string_view op : {"MaxPool", "AveragePool"}) {
+      list.push_back(onednn(op, prepare_pooling, propose_pooling));
+    }
+    for (std::string_view op : {"MaxPoolGrad", "AveragePoolGrad"}) {
+      list.push_back(onednn(op, prepare_pooling_gradient, propose_pooling_gradient));
+    }
+    list.push_back(
+        onednn("BatchNormalization", prepare_batch_normalization, propose_batch_normalization));
+    list.push_back(onednn("BatchNormalizationGrad", prepare_batch_normalization_gradient,
+                          propose_batch_normalization_gradient));
+    list.push_back(onednn("BatchNormalizationInference", prepare_batch_normalization_inference,
+                          propose_batch_normalization));
+    list.push_back(onednn("BatchNormalizationInferenceGrad",
+                          prepare_batch_normalization_inference_gradient,
+                          propose_batch_normalization_gradient));
+    list.push_back(onednn("Reorder", prepare_reorder, propose_as_given));
     std::ranges::sort(list, {}, &OperatorEntry::op);
     return list;
   }();

@@ -1,6 +1,8 @@
 #include "kernels/cpu/primitive_kernel.h"
 
 #include "graph/error.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/vector_table.h"
 
 namespace headrace::cpu {
 namespace {
@@ -63,32 +65,37 @@ size_t PrimitiveKernel::add_argument(int argument, const dnnl::memory::desc& des
 
 void PrimitiveKernel::bind_input(size_t index, int argument, const dnnl::memory::desc& lies,
                                  const dnnl::memory::desc& wanted) {
-  Binding binding{Binding::Source::input, index, add_argument(argument, wanted), 0, {}, {}, false};
+  Binding binding{Binding::Source::input, index, add_argument(argument, wanted)};
   if (lies != wanted) {
+    binding.passage = Binding::Passage::convert;
     binding.offset = reserve(wanted.get_size());
     binding.lies = make_memory(lies);
     binding.convert = make_reorder(lies, wanted, false);
-    binding.converted = true;
   }
   bindings_.push_back(std::move(binding));
 }
 
 void PrimitiveKernel::bind_output(size_t index, int argument, const dnnl::memory::desc& lies,
                                   const dnnl::memory::desc& wanted, bool accumulate) {
-  Binding binding{Binding::Source::output, index, add_argument(argument, wanted), 0, {}, {}, false};
-  if (lies != wanted || accumulate) {
-    binding.offset = reserve(wanted.get_size());
+  using Passage = Binding::Passage;
+  Binding binding{Binding::Source::output, index, add_argument(argument, wanted)};
+  if (lies != wanted) {
+    binding.passage = accumulate ? Passage::convert_and_add : Passage::convert;
     binding.lies = make_memory(lies);
     binding.convert = make_reorder(wanted, lies, accumulate);
-    binding.converted = true;
+  } else if (accumulate) {
+    HEADRACE_CHECK(wanted.get_data_type() == dnnl::memory::data_type::f32);
+    binding.passage = Passage::add;
+    binding.elements = static_cast<int64_t>(wanted.get_size() / sizeof(float));
   }
+  if (binding.passage != Passage::none) binding.offset = reserve(wanted.get_size());
   bindings_.push_back(std::move(binding));
 }
 
 void PrimitiveKernel::bind_workspace(int argument, const dnnl::memory::desc& desc) {
-  const size_t slot = add_argument(argument, desc);
-  bindings_.push_back(
-      {Binding::Source::workspace, 0, slot, reserve(desc.get_size()), {}, {}, false});
+  Binding binding{Binding::Source::workspace, 0, add_argument(argument, desc)};
+  binding.offset = reserve(desc.get_size());
+  bindings_.push_back(std::move(binding));
 }
 
 void PrimitiveKernel::set_in_place(size_t output, int input) {
@@ -100,34 +107,42 @@ int PrimitiveKernel::in_place_input(size_t output) const {
   return output < in_place_.size() ? in_place_[output] : -1;
 }
 
+void PrimitiveKernel::convert(const Binding& binding, const dnnl::memory& from,
+                              const dnnl::memory& to) const {
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};
+  execute(binding.convert, stream_, arguments);
+}
+
 void PrimitiveKernel::run(const KernelArgs& args) const {
+  using Passage = Binding::Passage;
+  using Source = Binding::Source;
   auto* workspace = static_cast<std::byte*>(args.workspace);
-  auto convert = [&](const dnnl::memory& from, const dnnl::memory& to, const Binding& binding) {
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};
-    execute(binding.convert, stream_, arguments);
-  };
   for (const Binding& binding : bindings_) {
     const dnnl::memory& seen = memories_[binding.argument];
-    if (binding.source == Binding::Source::workspace || binding.converted) {
-      point(seen, workspace + binding.offset);
-    } else if (binding.source == Binding::Source::input) {
-      point(seen, args.inputs[binding.index]);
-    } else {
-      point(seen, args.outputs[binding.index]);
-    }
-    if (!binding.converted) continue;
-    if (binding.source == Binding::Source::input) {
-      point(binding.lies, args.inputs[binding.index]);
-      convert(binding.lies, seen, binding);
-    } else {
-      point(binding.lies, args.outputs[binding.index]);
+    const void* given = binding.source == Source::workspace ? workspace + binding.offset
+                        : binding.source == Source::input   ? args.inputs[binding.index]
+                                                            : args.outputs[binding.index];
+    point(seen, binding.passage == Passage::none ? given : workspace + binding.offset);
+    if (binding.lies) point(binding.lies, given);
+    if (binding.source == Source::input && binding.passage == Passage::convert) {
+      convert(binding, binding.lies, seen);
     }
   }
   execute(primitive_, stream_, arguments_);
   for (const Binding& binding : bindings_) {
-    if (binding.converted && binding.source == Binding::Source::output) {
-      convert(memories_[binding.argument], binding.lies, binding);
+    if (binding.source != Source::output || binding.passage == Passage::none) continue;
+    if (binding.passage != Passage::add) {
+      convert(binding, memories_[binding.argument], binding.lies);
+      continue;
     }
+    const auto* made = reinterpret_cast<const float*>(workspace + binding.offset);
+    auto* sum = static_cast<float*>(args.outputs[binding.index]);
+    parallel_ranges(
+        binding.elements, 1,
+        [&](int64_t begin, int64_t end) {
+          vector_table().elementwise->add_to(made + begin, sum + begin, end - begin);
+        },
+        16);
   }
 }
 

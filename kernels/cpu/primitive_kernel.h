@@ -44,14 +44,18 @@ class PrimitiveKernel : public Kernel {
  private:
   struct Binding {
     enum class Source { input, output, workspace } source;
-    size_t index;           // of the input or output
-    size_t argument;        // place in arguments_ of the memory that the primitive sees
-    size_t offset = 0;      // in the workspace: of a converted or internal value
-    dnnl::memory lies;      // only where a conversion is needed
-    dnnl::reorder convert;  // before (inputs) or after (outputs)
-    bool converted = false;
+    size_t index;       // of the input or output
+    size_t argument;    // place in arguments_ of the memory that the primitive sees
+    size_t offset = 0;  // in the workspace: of a converted or internal value
+    // What happens between the caller's memory and the primitive's: before it runs for inputs,
+    // after it for outputs.
+    enum class Passage { none, convert, convert_and_add, add } passage = Passage::none;
+    dnnl::memory lies = {};
+    dnnl::reorder convert = {};
+    int64_t elements = 0;  // to add
   };
 
+  void convert(const Binding& binding, const dnnl::memory& from, const dnnl::memory& to) const;
   size_t add_argument(int argument, const dnnl::memory::desc& desc);
 
   dnnl::stream stream_;

@@ -38,7 +38,6 @@ void layer_norm_gradient(const float* dy, const float* x, const float* scale, co
   for (int64_t r = 0; r < rows; ++r, dy += n, x += n, dx += n) {
     const float m = mean[r], s = inv_std[r];
     float sum = 0, dot = 0;
-#pragma GCC ivdep
 #pragma omp simd reduction(+ : sum, dot)
     for (int64_t i = 0; i < n; ++i) {
       const float h = (x[i] - m) * s, g = dy[i] * scale[i];

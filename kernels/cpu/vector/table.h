@@ -115,7 +115,7 @@ struct NormalizationTable {
   // Rows of n values; bias may be null.
   void (*layer_norm)(const float* x, const float* scale, const float* bias, float* y, float* mean,
                      float* inv_std, int64_t rows, int64_t n, float epsilon);
-  // dscale and dbias (each n values, dbias may be null) receive these rows' sums.
+  // These rows' sums are added to dscale and dbias, each n values.
   void (*layer_norm_gradient)(const float* dy, const float* x, const float* scale,
                               const float* mean, const float* inv_std, float* dx, float* dscale,
                               float* dbias, int64_t rows, int64_t n);

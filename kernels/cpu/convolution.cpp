@@ -1,0 +1,240 @@
+#include "kernels/cpu/convolution.h"
+
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/layouts.h"
+#include "kernels/cpu/primitive_kernel.h"
+
+namespace headrace::cpu {
+namespace {
+
+using Desc = dnnl::memory::desc;
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
+ConvolutionShape shape_of_forward(const KernelRequest& request) {
+  return convolution_shape(*request.node, request.input_types[0], request.input_types[1],
+                           request.output_types[0]);
+}
+ConvolutionShape shape_of_input_gradient(const KernelRequest& request) {
+  return convolution_shape(*request.node, request.output_types[0], request.input_types[1],
+                           request.input_types[0]);
+}
+ConvolutionShape shape_of_weight_gradient(const KernelRequest& request) {
+  return convolution_shape(*request.node, request.input_types[1], request.output_types[0],
+                           request.input_types[0]);
+}
+
+BackwardData::primitive_desc backward_data(const ConvolutionShape& s,
+                                           const Forward::primitive_desc& forward) {
+  auto make = [&](const Desc& source, const Desc& destination) {
+    return BackwardData::primitive_desc(
+        engine(), kDirect, source, any_desc(s.weights.dtype, s.weights_dims()), destination,
+        s.strides, s.dilations, s.pads_begin, s.pads_end, forward, user_scratchpad());
+  };
+  // A row-major source is the image that a first layer reads; nothing is fast in that form.
+  if (graph_layout(forward.src_desc()).id != 0) {
+    return make(forward.src_desc(), forward.dst_desc());
+  }
+  return make(any_desc(s.source.dtype, s.source.shape),
+              any_desc(s.destination.dtype, s.destination.shape));
+}
+
+BackwardWeights::primitive_desc backward_weights(const ConvolutionShape& s, bool bias,
+                                                 const Forward::primitive_desc& forward) {
+  const Desc weights = any_desc(s.weights.dtype, s.weights_dims());
+  if (bias) {
+    return BackwardWeights::primitive_desc(engine(), kDirect, forward.src_desc(), weights,
+                                           row_major_desc(s.weights.dtype, {s.weights.shape[0]}),
+                                           forward.dst_desc(), s.strides, s.dilations, s.pads_begin,
+                                           s.pads_end, forward, user_scratchpad());
+  }
+  return BackwardWeights::primitive_desc(engine(), kDirect, forward.src_desc(), weights,
+                                         forward.dst_desc(), s.strides, s.dilations, s.pads_begin,
+                                         s.pads_end, forward, user_scratchpad());
+}
+
+// Empty where oneDNN's f32 convolution can take the request.
+std::string refusal_of(const KernelRequest& request) {
+  for (size_t i = 0; i < request.input_types.size(); ++i) {
+    if (has_input(request, i) && request.input_types[i].dtype != DType::f32) return "not f32";
+    if (has_input(request, i) && request.input_types[i].elements() == 0) return "empty";
+  }
+  const int64_t rank = request.input_types[0].rank();
+  if (rank < 3 || rank > 5) return fmt::format("{} spatial dimensions", rank - 2);
+  return {};
+}
+
+}  // namespace
+
+Shape ConvolutionShape::weights_dims() const {
+  Shape dims = weights.shape;
+  if (groups > 1) {
+    dims[0] /= groups;
+    dims.insert(dims.begin(), groups);
+  }
+  return dims;
+}
+
+ConvolutionShape convolution_shape(const Node& node, TensorType source, TensorType weights,
+                                   TensorType destination) {
+  const Attributes& a = node.attributes;
+  const size_t spatial = source.shape.size() - 2;
+  ConvolutionShape s;
+  s.source = std::move(source);
+  s.weights = std::move(weights);
+  s.destination = std::move(destination);
+  s.groups = a.get_int("group", 1);
+  s.relu = a.get_string("activation", "") == "relu";
+  s.strides = a.has("strides") ? a.get_ints("strides") : Shape(spatial, 1);
+  s.dilations = a.has("dilations") ? a.get_ints("dilations") : Shape(spatial, 1);
+  for (int64_t& dilation : s.dilations) --dilation;
+  const Shape pads = a.has("pads") ? a.get_ints("pads") : Shape(2 * spatial, 0);
+  s.pads_begin.assign(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(spatial));
+  s.pads_end.assign(pads.begin() + static_cast<std::ptrdiff_t>(spatial), pads.end());
+  return s;
+}
+
+Forward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias) {
+  dnnl::primitive_attr attributes = user_scratchpad();
+  if (s.relu) {
+    dnnl::post_ops post;
+    post.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+    attributes.set_post_ops(post);
+  }
+  const DType type = s.source.dtype;
+  const Desc source = any_desc(type, s.source.shape), weights = any_desc(type, s.weights_dims());
+  const Desc destination = any_desc(type, s.destination.shape);
+  constexpr auto kTraining = dnnl::prop_kind::forward_training;
+  if (bias) {
+    return Forward::primitive_desc(engine(), kTraining, kDirect, source, weights,
+                                   row_major_desc(type, {s.weights.shape[0]}), destination,
+                                   s.strides, s.dilations, s.pads_begin, s.pads_end, attributes);
+  }
+  return Forward::primitive_desc(engine(), kTraining, kDirect, source, weights, destination,
+                                 s.strides, s.dilations, s.pads_begin, s.pads_end, attributes);
+}
+
+Layout graph_weights_layout(const ConvolutionShape& shape, const Desc& desc) {
+  if (desc.get_padded_dims() != desc.get_dims()) return {};
+  return (shape.groups > 1 ? grouped_weights_layout_of(desc) : layout_of(desc)).value_or(Layout{});
+}
+
+Desc weights_desc(const ConvolutionShape& shape, const Layout& layout) {
+  return shape.groups > 1 ? grouped_weights_desc(shape.weights, layout, shape.groups)
+                          : memory_desc(shape.weights, layout);
+}
+
+namespace {
+
+Desc weights_lie_as(const ConvolutionShape& shape, const Layout& layout, const Desc& wanted) {
+  const auto known = shape.groups > 1 ? grouped_weights_layout_of(wanted) : layout_of(wanted);
+  return known == layout ? wanted : weights_desc(shape, layout);
+}
+
+}  // namespace
+
+LayoutProposal propose_convolution(const Context& context, const KernelRequest& request) {
+  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  const ConvolutionShape shape = shape_of_forward(request);
+  const bool bias = has_input(request, 2);
+  const Forward::primitive_desc forward = forward_convolution(shape, bias);
+  LayoutProposal proposal = propose_row_major(context, request);
+  proposal.inputs[0] = graph_layout(forward.src_desc());
+  proposal.inputs[1] = graph_weights_layout(shape, forward.weights_desc());
+  proposal.outputs[0] = graph_layout(forward.dst_desc());
+  return proposal;
+}
+
+LayoutProposal propose_convolution_input_gradient(const Context& context,
+                                                  const KernelRequest& request) {
+  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  const ConvolutionShape shape = shape_of_input_gradient(request);
+  const auto backward = backward_data(shape, forward_convolution(shape, false));
+  LayoutProposal proposal = propose_row_major(context, request);
+  proposal.inputs[0] = graph_layout(backward.diff_dst_desc());
+  // The weights stay in the form that the forward node reads; the kernel turns them for itself.
+  proposal.inputs[1] = request.input_layouts[1];
+  proposal.outputs[0] = graph_layout(backward.diff_src_desc());
+  return proposal;
+}
+
+LayoutProposal propose_convolution_weight_gradient(const Context& context,
+                                                   const KernelRequest& request) {
+  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  const ConvolutionShape shape = shape_of_weight_gradient(request);
+  const Forward::primitive_desc forward = forward_convolution(shape, false);
+  LayoutProposal proposal = propose_row_major(context, request);
+  proposal.inputs[0] = graph_layout(forward.dst_desc());
+  proposal.inputs[1] = graph_layout(forward.src_desc());
+  proposal.outputs[0] = graph_weights_layout(shape, forward.weights_desc());
+  return proposal;
+}
+
+Prepared prepare_convolution(const Context& context, const KernelRequest& request) {
+  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (accumulates(request)) return refuse("does not accumulate");
+  const ConvolutionShape shape = shape_of_forward(request);
+  const bool bias = has_input(request, 2);
+  const Forward::primitive_desc forward = forward_convolution(shape, bias);
+  auto kernel =
+      std::make_unique<PrimitiveKernel>(context, Forward(forward), forward.scratchpad_desc());
+  kernel->bind_input(0, DNNL_ARG_SRC,
+                     lies_as(shape.source, request.input_layouts[0], forward.src_desc()),
+                     forward.src_desc());
+  kernel->bind_input(1, DNNL_ARG_WEIGHTS,
+                     weights_lie_as(shape, request.input_layouts[1], forward.weights_desc()),
+                     forward.weights_desc());
+  if (bias) kernel->bind_input(2, DNNL_ARG_BIAS, forward.bias_desc());
+  kernel->bind_output(0, DNNL_ARG_DST,
+                      lies_as(shape.destination, request.output_layouts[0], forward.dst_desc()),
+                      forward.dst_desc());
+  return kernel;
+}
+
+Prepared prepare_convolution_input_gradient(const Context& context, const KernelRequest& request) {
+  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (accumulates(request)) return refuse("does not accumulate");
+  const ConvolutionShape shape = shape_of_input_gradient(request);
+  const auto backward = backward_data(shape, forward_convolution(shape, false));
+  auto kernel = std::make_unique<PrimitiveKernel>(context, BackwardData(backward),
+                                                  backward.scratchpad_desc());
+  kernel->bind_input(0, DNNL_ARG_DIFF_DST,
+                     lies_as(shape.destination, request.input_layouts[0], backward.diff_dst_desc()),
+                     backward.diff_dst_desc());
+  kernel->bind_input(1, DNNL_ARG_WEIGHTS,
+                     weights_lie_as(shape, request.input_layouts[1], backward.weights_desc()),
+                     backward.weights_desc());
+  kernel->bind_output(0, DNNL_ARG_DIFF_SRC,
+                      lies_as(shape.source, request.output_layouts[0], backward.diff_src_desc()),
+                      backward.diff_src_desc());
+  return kernel;
+}
+
+Prepared prepare_convolution_weight_gradient(const Context& context, const KernelRequest& request) {
+  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  const ConvolutionShape shape = shape_of_weight_gradient(request);
+  const bool bias = has_output(request, 1);
+  const auto backward = backward_weights(shape, bias, forward_convolution(shape, false));
+  auto kernel = std::make_unique<PrimitiveKernel>(context, BackwardWeights(backward),
+                                                  backward.scratchpad_desc());
+  kernel->bind_input(0, DNNL_ARG_DIFF_DST,
+                     lies_as(shape.destination, request.input_layouts[0], backward.diff_dst_desc()),
+                     backward.diff_dst_desc());
+  kernel->bind_input(1, DNNL_ARG_SRC,
+                     lies_as(shape.source, request.input_layouts[1], backward.src_desc()),
+                     backward.src_desc());
+  kernel->bind_output(
+      0, DNNL_ARG_DIFF_WEIGHTS,
+      weights_lie_as(shape, request.output_layouts[0], backward.diff_weights_desc()),
+      backward.diff_weights_desc(), accumulates(request, 0));
+  if (bias) {
+    kernel->bind_output(1, DNNL_ARG_DIFF_BIAS, backward.diff_bias_desc(), backward.diff_bias_desc(),
+                        accumulates(request, 1));
+  }
+  return kernel;
+}
+
+}  // namespace headrace::cpu
