@@ -9,14 +9,15 @@
 
 namespace headrace {
 
-// Everything a scheduler may base its answer on. Per stage: seconds and bytes of one micro-batch.
+// Everything a scheduler may base its answer on. Per stage: seconds and bytes of one micro-batch,
+// empty where they are not known.
 struct ScheduleRequest {
   int devices = 1;
   int microbatches = 1;
-  std::vector<int> device_of_stage;
-  std::vector<double> forward_s, backward_input_s, backward_weight_s;
-  std::vector<int64_t> activation_bytes;
-  std::vector<int64_t> memory_limit_bytes;  // per device; 0: none
+  std::vector<int> device_of_stage = {};
+  std::vector<double> forward_s = {}, backward_input_s = {}, backward_weight_s = {};
+  std::vector<int64_t> activation_bytes = {};
+  std::vector<int64_t> memory_limit_bytes = {};  // per device; 0: none
   double latency_s = 0;
 
   int stages() const { return static_cast<int>(device_of_stage.size()); }
