@@ -59,14 +59,14 @@ void save_model(const Model& model, const std::string& path,
 // What `headrace inspect` shows; never throws for an unsupported operator.
 struct Inspection {
   int64_t opset = 0, ir_version = 0;
-  std::string producer;
+  std::string producer{};
   int64_t nodes = 0;
-  std::map<std::string, int64_t> operators;
+  std::map<std::string, int64_t> operators{};
   int64_t parameters = 0, trainable = 0;  // elements
   struct Unsupported {
     std::string op, domain, node, why;
   };
-  std::vector<Unsupported> unsupported;
+  std::vector<Unsupported> unsupported{};
   double flops = 0;  // forward, one batch as bound; 0 when it could not be bound
 };
 Inspection inspect_model(const std::string& path, const LoadOptions& options);

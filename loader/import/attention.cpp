@@ -1,0 +1,152 @@
+#include <cmath>
+#include <limits>
+
+#include "loader/import/rules.h"
+
+namespace headrace {
+namespace {
+
+// [batch, heads, length, size] from that or from [batch, length, heads * size].
+ValueId with_heads(ImportContext& c, size_t input, int64_t heads) {
+  const ValueId x = c.value(input);
+  const Shape shape = c.shape(input);
+  if (shape.size() == 4) return x;
+  if (shape.size() != 3 || heads < 1 || shape[2] % heads != 0)
+    throw Unsupported("input {} of shape {} with {} heads", input, to_string(shape), heads);
+  const ValueId split = c.reshape(x, {shape[0], shape[1], heads, shape[2] / heads});
+  return c.transpose(split, {0, 2, 1, 3});
+}
+
+// Each head of keys or values serves `times` heads of queries in a row.
+ValueId repeat_heads(ImportContext& c, ValueId x, int64_t times) {
+  if (times == 1) return x;
+  const Shape shape = c.type_of(x).shape;
+  const ValueId apart = c.reshape(x, {shape[0], shape[1], 1, shape[2], shape[3]});
+  const ValueId wide =
+      c.add("Expand", {apart}, {{"shape", Shape{shape[0], shape[1], times, shape[2], shape[3]}}});
+  return c.reshape(wide, {shape[0], shape[1] * times, shape[2], shape[3]});
+}
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// What is_causal and the window sizes leave visible, as a bias of [queries, keys]: 0 where query i
+// sees key j, minus infinity elsewhere. Query i stands at position i + offset.
+struct Visibility {
+  int64_t offset = 0, left = -1, right = -1;
+  bool causal = false;
+
+  bool limited() const { return causal || left >= 0 || right >= 0; }
+  bool sees(int64_t query, int64_t key) const {
+    const int64_t ahead = key - (query + offset);
+    return !(causal && ahead > 0) && !(right >= 0 && ahead > right) &&
+           !(left >= 0 && -ahead > left);
+  }
+};
+
+ValueId visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries,
+                        int64_t keys) {
+  auto [bias, bytes] = allocate_host_tensor({DType::f32, {queries, keys}});
+  auto* to = reinterpret_cast<float*>(bytes);
+  for (int64_t q = 0; q < queries; ++q) {
+    bool any = false;
+    for (int64_t k = 0; k < keys; ++k) {
+      any = any || visible.sees(q, k);
+      *to++ = visible.sees(q, k) ? 0 : kMinusInfinity;
+    }
+    if (!any) throw Unsupported("query {} sees no key", q);
+  }
+  return c.add_constant(bias);
+}
+
+// A mask in the file may leave a row without any key; its output is zero then, which a softmax
+// alone does not give. Such rows are looked for here where the mask is known; a mask that is fed is
+// trusted.
+void check_rows(const HostTensor& mask) {
+  const bool is_bool = mask.type.dtype == DType::boolean;
+  const int64_t keys = mask.type.shape.empty() ? 1 : mask.type.shape.back();
+  const auto values = is_bool ? std::vector<double>() : to_doubles(mask);
+  for (int64_t row = 0; keys > 0 && row < mask.type.elements() / keys; ++row) {
+    bool any = false;
+    for (int64_t k = row * keys; k < (row + 1) * keys; ++k)
+      any = any || (is_bool ? mask.as<bool>()[static_cast<size_t>(k)]
+                            : !std::isinf(values[static_cast<size_t>(k)]));
+    if (!any) throw Unsupported("row {} of its mask leaves no key", row);
+  }
+}
+
+ValueId mask_bias(ImportContext& c, int64_t keys) {
+  if (c.operand(3).has_data()) check_rows(c.operand(3).data);
+  ValueId mask = c.value(3);
+  if (c.type(3).dtype == DType::boolean)
+    mask = c.add("Where", {mask, c.scalar(0, DType::f32), c.scalar(kMinusInfinity, DType::f32)});
+  const Shape shape = c.type_of(mask).shape;
+  if (shape.empty() || shape.back() >= keys) return mask;
+  std::vector<int64_t> pads(2 * shape.size(), 0);
+  pads.back() = keys - shape.back();
+  return c.add("Pad", {mask},
+               {{"pads", pads},
+                {"mode", std::string("constant")},
+                {"value", static_cast<double>(kMinusInfinity)}});
+}
+
+// ONNX's Attention (opset 23 and later), written out. Both operands of the product are scaled by
+// the root of the scale, as its definition says.
+void attention(ImportContext& c) {
+  if (c.has(6)) throw Unsupported("nonpad_kv_seqlen");
+  if (c.wants(3)) throw Unsupported("its fourth output (the product of queries and keys) is used");
+  if (c.get_int("softmax_precision", onnx::TensorProto::FLOAT) != onnx::TensorProto::FLOAT)
+    throw Unsupported("softmax_precision other than float");
+  if (c.type(0).dtype != DType::f32)
+    throw Unsupported("elements of type {}", name_of(c.type(0).dtype));
+  const bool packed = c.rank(0) == 3;
+  ValueId query = with_heads(c, 0, c.get_int("q_num_heads", 0));
+  ValueId key = with_heads(c, 1, c.get_int("kv_num_heads", 0));
+  ValueId value = with_heads(c, 2, c.get_int("kv_num_heads", 0));
+  int64_t past = 0;
+  if (c.has(4) && c.has(5)) {
+    past = c.shape(4).at(2);
+    key = c.add("Concat", {c.value(4), key}, {{"axis", int64_t{2}}});
+    value = c.add("Concat", {c.value(5), value}, {{"axis", int64_t{2}}});
+  }
+  if (c.wants(1)) c.result(key, 1);
+  if (c.wants(2)) c.result(value, 2);
+
+  const Shape q = c.type_of(query).shape;
+  const int64_t keys = c.type_of(key).shape.at(2), kv_heads = c.type_of(key).shape.at(1);
+  if (kv_heads == 0 || q.at(1) % kv_heads != 0)
+    throw Unsupported("{} heads of queries over {} of keys", q[1], kv_heads);
+  key = repeat_heads(c, key, q[1] / kv_heads);
+  value = repeat_heads(c, value, q[1] / kv_heads);
+
+  const double scale = c.get_float("scale", 1 / std::sqrt(static_cast<double>(q[3])));
+  const ValueId root = c.scalar(std::sqrt(scale), DType::f32);
+  query = c.add("Mul", {query, root});
+  key = c.add("Mul", {key, root});
+  ValueId scores = c.add("MatMul", {query, key}, {{"transpose_b", int64_t{1}}});
+  const double cap = c.get_float("softcap", 0);
+  if (cap > 0) {
+    const ValueId ratio = c.add("Mul", {scores, c.scalar(1 / cap, DType::f32)});
+    scores = c.add("Mul", {c.add("Tanh", {ratio}), c.scalar(cap, DType::f32)});
+  }
+  const Visibility visible{.offset = past,
+                           .left = c.get_int("left_window_size", -1),
+                           .right = c.get_int("right_window_size", -1),
+                           .causal = c.get_int("is_causal", 0) != 0};
+  if (c.has(3)) scores = c.add("Add", {scores, mask_bias(c, keys)});
+  if (visible.limited()) scores = c.add("Add", {scores, visibility_bias(c, visible, q[2], keys)});
+  const ValueId weights = c.add("Softmax", {scores}, {{"axis", int64_t{3}}});
+  ValueId out = c.add("MatMul", {weights, value});
+  if (packed) {
+    const Shape shape = c.type_of(out).shape;
+    out = c.reshape(c.transpose(out, {0, 2, 1, 3}), {shape[0], shape[2], shape[1] * shape[3]});
+  }
+  c.result(out);
+}
+
+constexpr ImportRule kRules[] = {{"Attention", attention}};
+
+}  // namespace
+
+std::span<const ImportRule> attention_rules() { return kRules; }
+
+}  // namespace headrace

@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "loader/import/rules.h"
+#include "loader/onnx/tensor_proto.h"
+
+namespace headrace {
+namespace {
+
+// A shape from the file asks for memory; one beyond this is a mistake or an attack.
+constexpr int64_t kLargestConstant = int64_t{1} << 31;
+
+std::pair<HostTensor, std::byte*> allocate(TensorType type) {
+  if (type.bytes() > kLargestConstant)
+    throw Unsupported("a constant of type {} would take {} bytes", to_string(type), type.bytes());
+  return allocate_host_tensor(std::move(type));
+}
+
+// Constant nodes that hold a tensor are weights and never come here; these are the plain forms.
+void constant(ImportContext& c) {
+  if (c.has_attribute("value_float")) {
+    c.result(scalar_tensor(static_cast<float>(c.get_float("value_float", 0))));
+  } else if (c.has_attribute("value_int")) {
+    c.result(scalar_tensor(c.get_int("value_int", 0)));
+  } else if (c.has_attribute("value_ints")) {
+    const auto values = c.get_ints("value_ints");
+    c.result(make_host_tensor<int64_t>({static_cast<int64_t>(values.size())}, values));
+  } else if (const auto* floats = c.find("value_floats")) {
+    const std::vector<float> values(floats->floats().begin(), floats->floats().end());
+    c.result(make_host_tensor<float>({static_cast<int64_t>(values.size())}, values));
+  } else {
+    throw Unsupported("constants that are strings or sparse");
+  }
+}
+
+void constant_of_shape(ImportContext& c) {
+  const Shape shape = c.ints(0, "shape");
+  if (std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; }))
+    throw Unsupported("the shape {} is not one", to_string(shape));
+  HostTensor value = scalar_tensor(0.0F);
+  if (const auto* attribute = c.find("value")) {
+    // The attribute's message belongs to the model only for the time of this call.
+    ExternalData nowhere{std::filesystem::path()};
+    value = read_tensor(attribute->t(), nullptr, nowhere);
+  }
+  if (value.type.elements() != 1)
+    throw Unsupported("a value of {} elements", value.type.elements());
+  auto [filled, bytes] = allocate({value.type.dtype, shape});
+  const size_t element = size_of(value.type.dtype);
+  for (int64_t i = 0, n = filled.type.elements(); i < n; ++i)
+    std::memcpy(bytes + static_cast<size_t>(i) * element, value.data.get(), element);
+  c.result(filled);
+}
+
+template <typename T>
+HostTensor range_of(T start, T step, int64_t count) {
+  auto [tensor, bytes] = allocate({dtype_of<T>(), {count}});
+  auto* to = reinterpret_cast<T*>(bytes);
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(start + static_cast<T>(i) * step);
+  return tensor;
+}
+
+void range(ImportContext& c) {
+  const double start = c.number(0, "start"), limit = c.number(1, "limit"),
+               step = c.number(2, "delta");
+  if (step == 0) throw Unsupported("a delta of 0");
+  const double steps = std::max(0.0, std::ceil((limit - start) / step));
+  if (!(steps < static_cast<double>(kLargestConstant))) throw Unsupported("{} numbers", steps);
+  const auto count = static_cast<int64_t>(steps);
+  switch (c.type(0).dtype) {
+    case DType::i64:
+      return c.result(range_of(c.ints(0, "start")[0], c.ints(2, "delta")[0], count));
+    case DType::i32:
+      return c.result(range_of(static_cast<int32_t>(start), static_cast<int32_t>(step), count));
+    case DType::f32:
+      return c.result(range_of(static_cast<float>(start), static_cast<float>(step), count));
+    case DType::f64:
+      return c.result(range_of(start, step, count));
+    default:
+      throw Unsupported("elements of type {}", name_of(c.type(0).dtype));
+  }
+}
+
+void eye_like(ImportContext& c) {
+  const TensorType like = c.type(0);
+  if (like.shape.size() != 2) throw Unsupported("input {} is not a matrix", to_string(like));
+  DType dtype = like.dtype;
+  if (c.has_attribute("dtype")) {
+    const auto wanted = dtype_of_onnx(static_cast<int32_t>(c.get_int("dtype", 0)));
+    if (!wanted) throw Unsupported("its dtype");
+    dtype = *wanted;
+  }
+  const int64_t k = c.get_int("k", 0), rows = like.shape[0], columns = like.shape[1];
+  auto [eye, bytes] = allocate({DType::f32, like.shape});
+  auto* to = reinterpret_cast<float*>(bytes);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) *to++ = column - row == k ? 1.0F : 0.0F;
+  if (dtype == DType::f32) {
+    c.result(eye);
+  } else {
+    c.result(c.cast(c.add_constant(eye), dtype));
+  }
+}
+
+// Indices of what is not zero, a column each; only of constants, since its shape depends on them.
+void non_zero(ImportContext& c) {
+  const HostTensor& data = c.constant(0, "input");
+  const Shape& shape = data.type.shape;
+  const Shape strides = row_major_strides(shape);
+  std::vector<double> values;
+  if (is_float(data.type.dtype)) {
+    values = to_doubles(data);
+  } else {
+    const auto integers = to_int64s(data);
+    values.assign(integers.begin(), integers.end());
+  }
+  std::vector<int64_t> places;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i] != 0) places.push_back(static_cast<int64_t>(i));
+  std::vector<int64_t> columns;
+  for (size_t d = 0; d < shape.size(); ++d)
+    for (const int64_t place : places) columns.push_back(place / strides[d] % shape[d]);
+  c.result(make_host_tensor<int64_t>(
+      {static_cast<int64_t>(shape.size()), static_cast<int64_t>(places.size())}, columns));
+}
+
+constexpr ImportRule kRules[] = {
+    {"Constant", constant}, {"ConstantOfShape", constant_of_shape},
+    {"Range", range},       {"EyeLike", eye_like},
+    {"NonZero", non_zero},
+};
+
+}  // namespace
+
+std::span<const ImportRule> constant_rules() { return kRules; }
+
+}  // namespace headrace

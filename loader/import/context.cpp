@@ -1,0 +1,207 @@
+#include "loader/import/context.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace headrace {
+
+Operand constant_operand(HostTensor data, std::string name) {
+  return {.kind = Operand::Kind::constant,
+          .data = std::move(data),
+          .name = std::move(name),
+          .in_graph = std::make_shared<ValueId>(kNoValue)};
+}
+
+ImportContext::ImportContext(ImportTarget& target, const onnx::NodeProto& node, int64_t opset,
+                             GraphPath path, std::vector<Operand> inputs)
+    : target_(target),
+      node_(node),
+      opset_(opset),
+      path_(std::move(path)),
+      inputs_(std::move(inputs)),
+      values_(inputs_.size(), kNoValue),
+      outputs_(static_cast<size_t>(node.output_size())) {}
+
+bool ImportContext::has(size_t input) const {
+  return input < inputs_.size() && inputs_[input].kind != Operand::Kind::absent;
+}
+
+bool ImportContext::wants(size_t output) const {
+  return output < outputs_.size() && !node_.output(static_cast<int>(output)).empty();
+}
+
+ValueId ImportContext::value(size_t input) {
+  if (!has(input)) return kNoValue;
+  if (values_[input] == kNoValue) values_[input] = make_value(input);
+  return values_[input];
+}
+
+ValueId ImportContext::make_value(size_t input) {
+  const Operand& operand = inputs_[input];
+  switch (operand.kind) {
+    case Operand::Kind::computed:
+      return operand.value;
+    case Operand::Kind::weight:
+      HEADRACE_CHECK(target_.weights != nullptr);
+      return target_.weights->parameter(operand.weight,
+                                        {&node_, static_cast<int>(input), path_, operand.alias});
+    case Operand::Kind::constant: {
+      if (target_.weights == nullptr) return add_constant(operand.data);
+      ValueId& known = *operand.in_graph;
+      if (known == kNoValue)
+        known = operand.name.empty() ? add_constant(operand.data)
+                                     : target_.graph->add_constant(operand.name, operand.data);
+      return known;
+    }
+    default:
+      throw Unsupported("input {} is a sequence", input);
+  }
+}
+
+std::vector<ValueId> ImportContext::values() {
+  std::vector<ValueId> result;
+  for (size_t i = 0; i < inputs_.size(); ++i) result.push_back(value(i));
+  return result;
+}
+
+ValueId ImportContext::state(size_t input) {
+  const Operand& operand = inputs_.at(input);
+  if (operand.weight < 0 || target_.weights == nullptr)
+    throw Unsupported("running statistics that are not stored in the model");
+  return target_.weights->state(operand.weight,
+                                {&node_, static_cast<int>(input), path_, operand.alias});
+}
+
+void ImportContext::set_state(ValueId read, ValueId replacement) {
+  target_.weights->set_state(read, replacement);
+}
+
+bool ImportContext::frozen(size_t input) const {
+  const int weight = inputs_.at(input).weight;
+  return weight >= 0 && target_.weights != nullptr && target_.weights->frozen(weight);
+}
+
+TensorType ImportContext::type(size_t input) const {
+  const Operand& operand = inputs_.at(input);
+  if (operand.kind == Operand::Kind::computed) return target_.graph->value(operand.value).type;
+  if (operand.has_data()) return operand.data.type;
+  throw Unsupported("input {} is {}", input,
+                    operand.kind == Operand::Kind::absent ? "left out" : "not a tensor");
+}
+
+int64_t ImportContext::axis(int64_t fallback, int64_t rank) const {
+  return normalize_axis(get_int("axis", fallback), rank);
+}
+
+const HostTensor& ImportContext::constant(size_t input, std::string_view what) const {
+  const Operand& operand = inputs_.at(input);
+  if (!operand.has_data())
+    throw Unsupported(
+        "its {} (input {}, '{}') is computed from data; it must be known before the run", what,
+        input, node_.input(static_cast<int>(input)));
+  return operand.data;
+}
+
+std::vector<int64_t> ImportContext::ints(size_t input, std::string_view what) const {
+  return to_int64s(constant(input, what));
+}
+
+double ImportContext::number(size_t input, std::string_view what) const {
+  const HostTensor& data = constant(input, what);
+  if (data.type.elements() != 1)
+    throw Unsupported("its {} has {} elements instead of one", what, data.type.elements());
+  if (!is_float(data.type.dtype)) return static_cast<double>(to_int64s(data)[0]);
+  return to_doubles(data)[0];
+}
+
+const onnx::AttributeProto* ImportContext::find(std::string_view name) const {
+  for (const auto& attribute : node_.attribute())
+    if (attribute.name() == name) return &attribute;
+  return nullptr;
+}
+
+int64_t ImportContext::get_int(std::string_view name, int64_t fallback) const {
+  const auto* attribute = find(name);
+  return attribute == nullptr ? fallback : attribute->i();
+}
+
+double ImportContext::get_float(std::string_view name, double fallback) const {
+  const auto* attribute = find(name);
+  return attribute == nullptr ? fallback : attribute->f();
+}
+
+std::string ImportContext::get_string(std::string_view name, std::string_view fallback) const {
+  const auto* attribute = find(name);
+  return attribute == nullptr ? std::string(fallback) : attribute->s();
+}
+
+std::vector<int64_t> ImportContext::get_ints(std::string_view name) const {
+  const auto* attribute = find(name);
+  if (attribute == nullptr) return {};
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+std::vector<ValueId> ImportContext::add_all(std::string op, std::vector<ValueId> inputs,
+                                            Attributes attributes) {
+  const NodeId id = target_.graph->add_node({.op = std::move(op),
+                                             .name = {},
+                                             .inputs = std::move(inputs),
+                                             .outputs = {},
+                                             .attributes = std::move(attributes)});
+  return target_.graph->node(id).outputs;
+}
+
+ValueId ImportContext::add(std::string op, std::vector<ValueId> inputs, Attributes attributes) {
+  return add_all(std::move(op), std::move(inputs), std::move(attributes)).at(0);
+}
+
+ValueId ImportContext::reshape(ValueId x, Shape shape) {
+  if (type_of(x).shape == shape) return x;
+  return add("Reshape", {x}, {{"shape", std::move(shape)}});
+}
+
+ValueId ImportContext::transpose(ValueId x, std::vector<int64_t> perm) {
+  std::vector<int64_t> same(perm.size());
+  std::iota(same.begin(), same.end(), 0);
+  if (perm == same) return x;
+  return add("Transpose", {x}, {{"perm", std::move(perm)}});
+}
+
+ValueId ImportContext::cast(ValueId x, DType dtype) {
+  if (type_of(x).dtype == dtype) return x;
+  return add("Cast", {x}, {{"to", std::string(name_of(dtype))}});
+}
+
+ValueId ImportContext::scalar(double value, DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return add_constant(scalar_tensor(static_cast<float>(value)));
+    case DType::f64:
+      return add_constant(scalar_tensor(value));
+    case DType::i32:
+      return add_constant(scalar_tensor(static_cast<int32_t>(value)));
+    case DType::i64:
+      return add_constant(scalar_tensor(static_cast<int64_t>(value)));
+    default:
+      throw Unsupported("elements of type {}", name_of(dtype));
+  }
+}
+
+ValueId ImportContext::add_constant(HostTensor data) {
+  const size_t number = target_.graph->values().size();
+  return target_.graph->add_constant(fmt::format("constant_{}", number), std::move(data));
+}
+
+void ImportContext::result(ValueId value, size_t output) {
+  result(Operand{.kind = Operand::Kind::computed, .value = value}, output);
+}
+
+void ImportContext::result(HostTensor data, size_t output) {
+  result(constant_operand(std::move(data)), output);
+}
+
+void ImportContext::result(Operand operand, size_t output) {
+  if (output < outputs_.size()) outputs_[output] = std::move(operand);
+}
+
+}  // namespace headrace

@@ -1,0 +1,76 @@
+#include "loader/import/rules.h"
+#include "loader/onnx/tensor_proto.h"
+
+namespace headrace {
+namespace {
+
+// The canonical operator has the same name, inputs and meaning.
+void same(ImportContext& c) { c.result(c.add(c.op(), c.values())); }
+
+void mod(ImportContext& c) { c.result(c.add("Mod", c.values(), {{"fmod", c.get_int("fmod", 0)}})); }
+
+void is_inf(ImportContext& c) {
+  if (c.get_int("detect_negative", 1) == 0 || c.get_int("detect_positive", 1) == 0)
+    throw Unsupported("only infinities of both signs can be asked for");
+  c.result(c.add("IsInf", {c.value(0)}));
+}
+
+// Sum, Max, Min, Mean of any number of inputs, from left to right.
+ValueId chain(ImportContext& c, const std::string& op) {
+  ValueId total = c.value(0);
+  for (size_t i = 1; i < c.input_count(); ++i) total = c.add(op, {total, c.value(i)});
+  return total;
+}
+
+void sum(ImportContext& c) { c.result(chain(c, "Add")); }
+void max(ImportContext& c) { c.result(chain(c, "Max")); }
+void min(ImportContext& c) { c.result(chain(c, "Min")); }
+void mean(ImportContext& c) {
+  const ValueId total = chain(c, "Add");
+  const auto count = static_cast<double>(c.input_count());
+  c.result(c.add("Mul", {total, c.scalar(1 / count, c.type_of(total).dtype)}));
+}
+
+DType wanted_dtype(ImportContext& c) {
+  if (c.op() == "CastLike") return c.type(1).dtype;
+  const auto element_type = static_cast<int32_t>(c.get_int("to", 0));
+  const auto dtype = dtype_of_onnx(element_type);
+  if (!dtype) throw Unsupported("conversion to {}", onnx_type_name(element_type));
+  return *dtype;
+}
+
+void cast(ImportContext& c) {
+  const DType to = wanted_dtype(c);
+  if (c.type(0).dtype == to) {
+    c.result(c.operand(0));
+  } else {
+    c.result(c.cast(c.value(0), to));
+  }
+}
+
+void tangent(ImportContext& c) {
+  const ValueId x = c.value(0);
+  c.result(c.add("Div", {c.add("Sin", {x}), c.add("Cos", {x})}));
+}
+
+constexpr ImportRule kRules[] = {
+    {"Neg", same},         {"Abs", same},      {"Exp", same},
+    {"Log", same},         {"Sqrt", same},     {"Reciprocal", same},
+    {"Erf", same},         {"Sin", same},      {"Cos", same},
+    {"Tan", tangent},      {"Floor", same},    {"Ceil", same},
+    {"Round", same},       {"Sign", same},     {"Add", same},
+    {"Sub", same},         {"Mul", same},      {"Div", same},
+    {"Pow", same},         {"Mod", mod},       {"Min", min},
+    {"Max", max},          {"Sum", sum},       {"Mean", mean},
+    {"Equal", same},       {"Less", same},     {"Greater", same},
+    {"LessOrEqual", same}, {"And", same},      {"GreaterOrEqual", same},
+    {"Or", same},          {"Xor", same},      {"Not", same},
+    {"IsNaN", same},       {"IsInf", is_inf},  {"Where", same},
+    {"Cast", cast},        {"CastLike", cast},
+};
+
+}  // namespace
+
+std::span<const ImportRule> elementwise_rules() { return kRules; }
+
+}  // namespace headrace

@@ -1,0 +1,61 @@
+#include "loader/import/folding.h"
+
+#include <algorithm>
+
+namespace headrace {
+namespace {
+
+constexpr int64_t kLargestBytes = int64_t{1} << 31;
+
+HostTensor& known(std::vector<HostTensor>& contents, const Graph& graph, ValueId id) {
+  HostTensor& tensor = contents[index(id)];
+  if (!tensor) tensor = graph.value(id).data;
+  return tensor;
+}
+
+Operand as_constant(const Operand& operand, std::vector<HostTensor>& contents, const Graph& graph) {
+  if (operand.kind == Operand::Kind::computed)
+    return constant_operand(known(contents, graph, operand.value));
+  if (operand.kind != Operand::Kind::sequence) return operand;
+  std::vector<Operand> items;
+  for (const Operand& item : *operand.items) items.push_back(as_constant(item, contents, graph));
+  return {.kind = Operand::Kind::sequence,
+          .items = std::make_shared<const std::vector<Operand>>(std::move(items))};
+}
+
+}  // namespace
+
+bool can_fold(const onnx::NodeProto& node, const std::vector<Operand>& inputs) {
+  return !inputs.empty() && node.op_type() != "Dropout" && node.op_type() != "BatchNormalization" &&
+         std::all_of(inputs.begin(), inputs.end(), [](const Operand& operand) {
+           return operand.kind == Operand::Kind::constant || operand.kind == Operand::Kind::absent;
+         });
+}
+
+std::vector<Operand> fold(const ImportRule& rule, const onnx::NodeProto& node, int64_t opset,
+                          bool training, std::vector<Operand> inputs,
+                          const EvaluateNode& evaluate) {
+  Graph graph;
+  ImportTarget target{.graph = &graph, .weights = nullptr, .training = training};
+  ImportContext context(target, node, opset, {}, std::move(inputs));
+  rule.apply(context);
+
+  std::vector<HostTensor> contents(graph.values().size());
+  for (const Node& step : graph.nodes()) {
+    std::vector<HostTensor> arguments;
+    for (const ValueId id : step.inputs)
+      arguments.push_back(id == kNoValue ? HostTensor{} : known(contents, graph, id));
+    for (const ValueId id : step.outputs)
+      if (graph.value(id).type.bytes() > kLargestBytes)
+        throw Unsupported("a constant of type {} would take {} bytes",
+                          to_string(graph.value(id).type), graph.value(id).type.bytes());
+    auto results = evaluate(step, arguments);
+    for (size_t i = 0; i < step.outputs.size() && i < results.size(); ++i)
+      contents[index(step.outputs[i])] = std::move(results[i]);
+  }
+  std::vector<Operand> outputs = context.take_outputs();
+  for (Operand& output : outputs) output = as_constant(output, contents, graph);
+  return outputs;
+}
+
+}  // namespace headrace

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "loader/model.h"
+#include "loader/onnx/model_source.h"
+
+namespace headrace {
+
+struct ImportResult {
+  ForwardGraph forward;
+  std::vector<Weight> weights;
+  std::vector<std::string> notes;
+  std::vector<Inspection::Unsupported> unsupported;  // when not empty, the graph is incomplete
+  int64_t float_elements = 0;  // of all float tensors in the file that were met
+};
+
+// Turns the nodes of the main graph, in their order, into canonical nodes; branches of an If whose
+// condition is constant are imported in its place. `input_shapes`: of every input that is not a
+// weight. Fills `source.places`.
+ImportResult import_model(ModelSource& source, const std::map<std::string, Shape>& input_shapes,
+                          const LoadOptions& options);
+
+}  // namespace headrace

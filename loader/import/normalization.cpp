@@ -1,0 +1,113 @@
+#include <numeric>
+
+#include "loader/import/rules.h"
+
+namespace headrace {
+namespace {
+
+// Live (statistics of the batch) when exported so, and again when a model exported for inference is
+// trained, unless its running statistics are frozen.
+void batch_normalization(ImportContext& c) {
+  if (c.opset() < 9 && c.get_int("spatial", 1) != 1)
+    throw Unsupported("spatial = 0 (statistics per position)");
+  const double epsilon = c.get_float("epsilon", 1e-5);
+  const bool exported_live = c.opset() < 14 ? c.wants(1) : c.get_int("training_mode", 0) != 0;
+  const bool frozen = c.frozen(3) && c.frozen(4);
+  if (!exported_live && (!c.training() || frozen)) {
+    c.result(c.add("BatchNormalizationInference", c.values(), {{"epsilon", epsilon}}));
+    return;
+  }
+  const ValueId mean = c.state(3);
+  const ValueId variance = c.state(4);
+  const auto outputs =
+      c.add_all("BatchNormalization", {c.value(0), c.value(1), c.value(2), mean, variance},
+                {{"epsilon", epsilon},
+                 {"momentum", c.get_float("momentum", 0.9)},
+                 {"activation", std::string()}});
+  c.set_state(mean, outputs.at(3));
+  c.set_state(variance, outputs.at(4));
+  c.result(outputs[0]);
+  for (const size_t i : {size_t{1}, size_t{2}})
+    if (c.wants(i)) c.result(outputs[i + 2], i);
+}
+
+void layer_normalization(ImportContext& c) {
+  if (c.get_int("stash_type", 1) != 1) throw Unsupported("stash_type other than 1 (float)");
+  const auto outputs =
+      c.add_all("LayerNormalization", {c.value(0), c.value(1), c.value(2)},
+                {{"axis", c.axis(-1, c.rank(0))}, {"epsilon", c.get_float("epsilon", 1e-5)}});
+  for (size_t i = 0; i < c.output_count(); ++i)
+    if (c.wants(i)) c.result(outputs.at(i), i);
+}
+
+std::vector<int64_t> axes_from(int64_t first, int64_t rank) {
+  std::vector<int64_t> axes(static_cast<size_t>(rank - first));
+  std::iota(axes.begin(), axes.end(), first);
+  return axes;
+}
+
+ValueId mean_over(ImportContext& c, ValueId x, const std::vector<int64_t>& axes) {
+  return c.add("ReduceMean", {x}, {{"axes", axes}, {"keepdims", int64_t{1}}});
+}
+
+// (x - mean) / sqrt(variance + epsilon) over `axes`.
+ValueId standardized(ImportContext& c, ValueId x, const std::vector<int64_t>& axes,
+                     double epsilon) {
+  const ValueId centred = c.add("Sub", {x, mean_over(c, x, axes)});
+  const ValueId variance = mean_over(c, c.add("Mul", {centred, centred}), axes);
+  const ValueId shifted = c.add("Add", {variance, c.scalar(epsilon, c.type_of(x).dtype)});
+  return c.add("Div", {centred, c.add("Sqrt", {shifted})});
+}
+
+// y = x scale + bias, scale and bias one per channel (axis 1).
+ValueId per_channel(ImportContext& c, ValueId x, ValueId scale, ValueId bias) {
+  Shape channels(c.type_of(x).shape.size(), 1);
+  channels.at(1) = c.type_of(x).shape[1];
+  const ValueId scaled = c.add("Mul", {x, c.reshape(scale, channels)});
+  return c.add("Add", {scaled, c.reshape(bias, channels)});
+}
+
+void instance_normalization(ImportContext& c) {
+  const ValueId normal =
+      standardized(c, c.value(0), axes_from(2, c.rank(0)), c.get_float("epsilon", 1e-5));
+  c.result(per_channel(c, normal, c.value(1), c.value(2)));
+}
+
+// Scale and bias are one per group in opset 18, one per channel since 21.
+void group_normalization(ImportContext& c) {
+  const Shape shape = c.shape(0);
+  const int64_t groups = c.get_int("num_groups", 1);
+  if (shape.size() < 2 || groups < 1 || shape[1] % groups != 0)
+    throw Unsupported("{} channels do not divide into {} groups", to_string(shape), groups);
+  Shape grouped = {shape[0], groups, shape[1] / groups};
+  grouped.insert(grouped.end(), shape.begin() + 2, shape.end());
+  const auto rank = static_cast<int64_t>(grouped.size());
+  const ValueId normal = standardized(c, c.reshape(c.value(0), grouped), axes_from(2, rank),
+                                      c.get_float("epsilon", 1e-5));
+  if (c.opset() < 21) {
+    c.result(c.reshape(per_channel(c, normal, c.value(1), c.value(2)), shape));
+  } else {
+    c.result(per_channel(c, c.reshape(normal, shape), c.value(1), c.value(2)));
+  }
+}
+
+void rms_normalization(ImportContext& c) {
+  const ValueId x = c.value(0);
+  const auto axes = axes_from(c.axis(-1, c.rank(0)), c.rank(0));
+  const ValueId square = mean_over(c, c.add("Mul", {x, x}), axes);
+  const ValueId epsilon = c.scalar(c.get_float("epsilon", 1e-5), c.type(0).dtype);
+  const ValueId root = c.add("Sqrt", {c.add("Add", {square, epsilon})});
+  c.result(c.add("Mul", {c.add("Div", {x, root}), c.value(1)}));
+}
+
+constexpr ImportRule kRules[] = {
+    {"BatchNormalization", batch_normalization},       {"LayerNormalization", layer_normalization},
+    {"InstanceNormalization", instance_normalization}, {"GroupNormalization", group_normalization},
+    {"RMSNormalization", rms_normalization},
+};
+
+}  // namespace
+
+std::span<const ImportRule> normalization_rules() { return kRules; }
+
+}  // namespace headrace

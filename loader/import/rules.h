@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "loader/import/context.h"
+
+namespace headrace {
+
+// How one operator of the default domain is made into canonical nodes, whatever its opset.
+struct ImportRule {
+  std::string_view op;
+  void (*apply)(ImportContext&);
+};
+
+// One list per family, each in the file of its name.
+std::span<const ImportRule> elementwise_rules();
+std::span<const ImportRule> activation_rules();
+std::span<const ImportRule> reduction_rules();
+std::span<const ImportRule> normalization_rules();
+std::span<const ImportRule> product_rules();
+std::span<const ImportRule> window_rules();
+std::span<const ImportRule> attention_rules();
+std::span<const ImportRule> shape_rules();
+std::span<const ImportRule> movement_rules();
+std::span<const ImportRule> constant_rules();
+std::span<const ImportRule> sequence_rules();
+std::span<const ImportRule> loss_rules();
+
+const ImportRule* find_rule(std::string_view op);  // null for an operator without one
+
+}  // namespace headrace

@@ -1,0 +1,213 @@
+#include "loader/import/weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+
+#include "loader/glob.h"
+
+namespace headrace {
+namespace {
+
+// Beyond this no weight is meant to be trained: it is a mask's minus infinity.
+constexpr float kMaskMagnitude = 1e9F;
+
+bool looks_like_a_mask(const HostTensor& data) {
+  if (data.type.dtype != DType::f32) return false;
+  const auto values = data.as<float>();
+  return std::any_of(values.begin(), values.end(),
+                     [](float value) { return !(std::fabs(value) < kMaskMagnitude); });
+}
+
+// Names that exporters give to what they computed, as opposed to parameters of a module.
+bool is_generated_name(const std::string& name) {
+  static const std::regex generated(
+      R"((_?val_\d+(_\d+)*)|(onnx::.*)|(/.*)|(\d+)|(_?const(ant)?[_\d].*))", std::regex::icase);
+  return std::regex_match(name, generated);
+}
+
+// PyTorch writes the module path of each node: "['', 'blocks.0', 'blocks.0.ln1', 'layer_norm']".
+std::string module_of(const onnx::NodeProto& node) {
+  for (const auto& property : node.metadata_props()) {
+    if (property.key() != "pkg.torch.onnx.name_scopes") continue;
+    std::vector<std::string> scopes;
+    const std::string& text = property.value();
+    for (size_t from = text.find('\''); from != std::string::npos;) {
+      const size_t to = text.find('\'', from + 1);
+      if (to == std::string::npos) break;
+      scopes.push_back(text.substr(from + 1, to - from - 1));
+      from = text.find('\'', to + 1);
+    }
+    return scopes.size() < 2 ? "" : scopes[scopes.size() - 2];
+  }
+  return {};
+}
+
+std::string first_output(const onnx::NodeProto& node) {
+  for (const std::string& output : node.output())
+    if (!output.empty()) return output;
+  return {};
+}
+
+}  // namespace
+
+WeightTable::WeightTable(Graph& graph, const LoadOptions& options, Reach reach, ModelSource& source)
+    : graph_(graph), options_(options), reach_(std::move(reach)), source_(source) {
+  if (options.untie != "auto" && options.untie != "none") untie_globs_ = split_globs(options.untie);
+  const auto& main = source.imported()->graph();
+  for (const auto& input : main.input()) file_names_.insert(input.name());
+  for (const auto& tensor : main.initializer()) file_names_.insert(tensor.name());
+  for (const auto& node : main.node())
+    file_names_.insert(node.output().begin(), node.output().end());
+}
+
+bool WeightTable::frozen(int weight) const {
+  return matches_any(options_.freeze, weights_[static_cast<size_t>(weight)].place.name);
+}
+
+bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
+  const TensorType& type = data.type;
+  if (!is_float(type.dtype) || type.rank() == 0 || type.elements() == 0) return false;
+  if (reach_.differentiable.count(place.name) == 0) return false;
+  if (matches_any(options_.freeze, place.name)) return false;
+  const bool at_weight_place = reach_.weight_places.count(place.name) > 0;
+  if (type.elements() == 1 && !at_weight_place &&
+      (place.constant_node || is_generated_name(place.name)))
+    return false;
+  if (!at_weight_place && looks_like_a_mask(data)) return false;
+  if (type.dtype != DType::f32) {
+    if (options_.training) wrong_dtypes_[std::string(name_of(type.dtype))].push_back(place.name);
+    return false;
+  }
+  return true;
+}
+
+int WeightTable::add(WeightPlace place, HostTensor data) {
+  const bool trainable = decide(place, data);
+  weights_.push_back({.place = std::move(place), .data = std::move(data), .trainable = trainable});
+  return static_cast<int>(weights_.size() - 1);
+}
+
+bool WeightTable::gets_own_copy(const Entry& entry, const Reader& reader) const {
+  if (options_.untie == "none") return false;
+  if (options_.untie != "auto") return matches_any(untie_globs_, entry.place.name);
+  const std::string& op = reader.node->op_type();
+  if (owns_its_weights(op) && reader.input > 0) return true;
+  return entry.data.type.rank() == 1 && op != "Gather";
+}
+
+std::string WeightTable::copy_name(const Entry& entry, const Reader& reader) const {
+  const auto free = [&](const std::string& name) {
+    return taken_.count(name) == 0 && file_names_.count(name) == 0;
+  };
+  const std::string& root = entry.place.name;
+  const std::string module = module_of(*reader.node);
+  if (!module.empty()) {
+    const std::string name = module + "." + root.substr(root.find_last_of('.') + 1);
+    if (free(name)) return name;
+  }
+  const std::string owner =
+      reader.node->name().empty() ? first_output(*reader.node) : reader.node->name();
+  const std::string base = fmt::format("{}@{}", root, owner);
+  std::string name = base;
+  for (int i = 2; !free(name); ++i) name = fmt::format("{}_{}", base, i);
+  return name;
+}
+
+ValueId WeightTable::add_value(Entry& entry, std::string name, bool is_state) {
+  taken_.insert(name);
+  const ValueId value = is_state ? graph_.add_state(std::move(name), entry.data)
+                                 : graph_.add_parameter(std::move(name), entry.data);
+  if (is_state) states_.push_back(value);
+  return value;
+}
+
+ValueId WeightTable::acquire(Entry& entry, const Reader& reader, bool own, bool is_state) {
+  ++entry.readers;
+  entry.reader_ops.insert(reader.node->op_type());
+  const bool under_alias = own && !reader.alias.empty() && taken_.count(reader.alias) == 0;
+  if (!under_alias && (!own || taken_.count(entry.place.name) == 0)) {
+    if (entry.shared == kNoValue) {
+      entry.shared = add_value(entry, entry.place.name, is_state);
+      source_.places[entry.place.name] = entry.place;
+    }
+    return entry.shared;
+  }
+  ++entry.copies;
+  WeightPlace place = entry.place;
+  place.copy = true;
+  place.alias = under_alias ? reader.alias : "";
+  place.uses.push_back(
+      {.graph = reader.graph, .node = first_output(*reader.node), .input = reader.input});
+  const std::string name = under_alias ? reader.alias : copy_name(entry, reader);
+  const ValueId value = add_value(entry, name, is_state);
+  source_.places[name] = std::move(place);
+  return value;
+}
+
+ValueId WeightTable::parameter(int weight, const Reader& reader) {
+  Entry& entry = weights_[static_cast<size_t>(weight)];
+  return acquire(entry, reader, gets_own_copy(entry, reader), false);
+}
+
+ValueId WeightTable::state(int weight, const Reader& reader) {
+  Entry& entry = weights_[static_cast<size_t>(weight)];
+  const ValueId value = acquire(entry, reader, gets_own_copy(entry, reader), true);
+  const auto latest = latest_state_.find(value);
+  return latest == latest_state_.end() ? value : latest->second;
+}
+
+void WeightTable::set_state(ValueId read, ValueId replacement) {
+  for (const ValueId state : states_) {
+    const auto latest = latest_state_.find(state);
+    if (state != read && (latest == latest_state_.end() || latest->second != read)) continue;
+    latest_state_[state] = replacement;
+    return;
+  }
+  HEADRACE_CHECK(false, "value {} is not a state", static_cast<int32_t>(read));
+}
+
+std::vector<StateUpdate> WeightTable::state_updates() const {
+  std::vector<StateUpdate> updates;
+  for (const auto& [state, replacement] : latest_state_)
+    updates.push_back({.state = state, .replacement = replacement});
+  return updates;
+}
+
+std::vector<Weight> WeightTable::in_graph() const {
+  std::vector<Weight> result;
+  for (size_t v = 0; v < graph_.values().size(); ++v) {
+    const Value& value = graph_.values()[v];
+    if ((value.role == Role::parameter || value.role == Role::state) &&
+        source_.places.count(value.name) > 0)
+      result.push_back({.value = static_cast<ValueId>(v), .name = value.name});
+  }
+  return result;
+}
+
+std::vector<std::string> WeightTable::notes() const {
+  std::vector<std::string> lines;
+  for (const Entry& entry : weights_) {
+    if (entry.readers < 2 || (entry.copies == 0 && entry.shared == kNoValue)) continue;
+    const std::string nodes =
+        entry.reader_ops.size() == 1
+            ? fmt::format("{} {} nodes", entry.readers, *entry.reader_ops.begin())
+            : fmt::format("{} nodes ({})", entry.readers, fmt::join(entry.reader_ops, ", "));
+    if (entry.copies > 0)
+      lines.push_back(
+          fmt::format("{} shared {}: each trains its own copy", nodes, entry.place.name));
+    else
+      lines.push_back(fmt::format("{} share {} and stay tied", nodes, entry.place.name));
+  }
+  return lines;
+}
+
+int64_t WeightTable::float_elements() const {
+  int64_t total = 0;
+  for (const Entry& entry : weights_)
+    if (is_float(entry.data.type.dtype) && entry.data.type.rank() > 0)
+      total += entry.data.type.elements();
+  return total;
+}
+
+}  // namespace headrace

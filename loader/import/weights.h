@@ -1,0 +1,81 @@
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "loader/import/reach.h"
+#include "loader/model.h"
+#include "loader/onnx/model_source.h"
+
+namespace headrace {
+
+// The tensors of the file that may be trained, and which nodes share them. Decides by contents and
+// use what is a parameter, and gives users their own copies where `untie` says so.
+class WeightTable {
+ public:
+  WeightTable(Graph& graph, const LoadOptions& options, Reach reach, ModelSource& source);
+
+  struct Reader {
+    const onnx::NodeProto* node;
+    int input;
+    GraphPath graph;
+    std::string alias;  // the Identity output that the node reads, or empty
+  };
+
+  // `place.name` is the name that the graph knows the tensor by.
+  int add(WeightPlace place, HostTensor data);
+  bool trainable(int weight) const { return weights_[static_cast<size_t>(weight)].trainable; }
+  bool frozen(int weight) const;
+
+  // The parameter that this reader trains.
+  ValueId parameter(int weight, const Reader& reader);
+  // The running statistic that this reader updates. The same statistic in several readers (--untie
+  // none) is updated by one after the other: a later one continues from the earlier's result.
+  ValueId state(int weight, const Reader& reader);
+  void set_state(ValueId read, ValueId replacement);
+
+  std::vector<StateUpdate> state_updates() const;
+  std::vector<Weight> in_graph() const;  // in graph order
+  std::vector<std::string> notes() const;
+  // Names of float weights that cannot be trained because they are not f32, by dtype.
+  const std::map<std::string, std::vector<std::string>>& wrong_dtypes() const {
+    return wrong_dtypes_;
+  }
+  int64_t float_elements() const;  // over all tensors added that hold floats and have a rank
+
+ private:
+  struct Entry {
+    WeightPlace place{};
+    HostTensor data{};
+    bool trainable = false;
+    ValueId shared = kNoValue;  // the value of those who share it, or of the first reader
+    std::set<std::string> reader_ops{};
+    int readers = 0, copies = 0;
+  };
+
+  bool decide(const WeightPlace& place, const HostTensor& data);
+  bool gets_own_copy(const Entry& entry, const Reader& reader) const;
+  ValueId acquire(Entry& entry, const Reader& reader, bool own, bool is_state);
+  std::string copy_name(const Entry& entry, const Reader& reader) const;
+  ValueId add_value(Entry& entry, std::string name, bool is_state);
+
+  Graph& graph_;
+  const LoadOptions& options_;
+  Reach reach_;
+  ModelSource& source_;
+  std::vector<std::string> untie_globs_;
+  std::vector<Entry> weights_;
+  std::set<std::string> file_names_;  // taken in the file
+  std::set<std::string> taken_;       // taken by values of the graph
+  std::map<ValueId, ValueId> latest_state_;
+  std::vector<ValueId> states_;
+  std::map<std::string, std::vector<std::string>> wrong_dtypes_;
+};
+
+}  // namespace headrace
