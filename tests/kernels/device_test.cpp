@@ -1,0 +1,39 @@
+#include <gtest/gtest.h>
+
+#include "kernels/cpu/cpu_device.h"
+#include "kernels/reference/reference_device.h"
+#include "tests/kernels/device_check.h"
+
+namespace headrace {
+namespace {
+
+void check_rows(const std::string& op, Device& device) {
+  SCOPED_TRACE(device.name());
+  device.bind_thread();
+  for (const OperatorRow& row : operator_table()) {
+    if (row.op != op) continue;
+    SCOPED_TRACE(to_string(row));
+    const OperatorCase c = make_case(row);
+    DeviceCheck(device, c, DeviceCheck::Given::row_major).run();
+    DeviceCheck convolved(device, c, DeviceCheck::Given::as_convolved);
+    if (!convolved.differs_from_row_major()) continue;
+    SCOPED_TRACE("as convolved");
+    convolved.run();
+  }
+}
+
+// A test for each operator of the table; its gradient's nodes run with it.
+class DeviceKernels : public testing::TestWithParam<std::string> {};
+
+TEST_P(DeviceKernels, OfTheReferenceInF32) { check_rows(GetParam(), *make_reference_device()); }
+
+TEST_P(DeviceKernels, OfTheCpuOnOneThread) { check_rows(GetParam(), *make_cpu_device(0, 1)); }
+
+TEST_P(DeviceKernels, OfTheCpuOnTwoThreads) { check_rows(GetParam(), *make_cpu_device(0, 2)); }
+
+INSTANTIATE_TEST_SUITE_P(Operators, DeviceKernels,
+                         testing::ValuesIn(operators_of(operator_table())),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace headrace
