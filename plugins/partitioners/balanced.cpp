@@ -12,7 +12,11 @@
 //   stage); beyond that the best that moving single cuts finds, starting from the least largest
 //   stage.
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "plugins/partitioners/chain.h"
 #include "plugins/partitioners/device_search.h"
@@ -21,16 +25,45 @@
 namespace headrace::partitioners {
 namespace {
 
+// Stages that fill their devices' memory to equal shares, as near as cuts allow.
+std::vector<int> even_memory_cuts(const Chain& chain) {
+  const size_t stages = chain.stages.size();
+  const auto bytes = [&](int node, size_t stage) {
+    const auto i = static_cast<size_t>(node);
+    return static_cast<double>(chain.parameter_bytes[i] +
+                               chain.activation_bytes[i] * chain.stages[stage].in_flight) /
+           static_cast<double>(std::max<int64_t>(1, chain.stages[stage].memory_bytes));
+  };
+  double total = 0;  // devices' memories that all nodes fill, if spread evenly
+  for (int node = 0; node < chain.nodes(); ++node)
+    for (size_t s = 0; s < stages; ++s) total += bytes(node, s) / static_cast<double>(stages);
+  const double share = total / static_cast<double>(stages);
+
+  std::vector<int> cuts{0};
+  size_t end = 0;
+  for (size_t s = 0; s + 1 < stages; ++s) {
+    const size_t last = chain.cuts.size() - 1 - (stages - 1 - s);
+    double held = 0;
+    do {
+      ++end;
+      for (int node = chain.cuts[end - 1]; node < chain.cuts[end]; ++node) held += bytes(node, s);
+    } while (end < last && held < share);
+    cuts.push_back(chain.cuts[end]);
+  }
+  cuts.push_back(chain.nodes());
+  return cuts;
+}
+
 std::vector<int> balanced_cuts(const Chain& chain) {
-  const bool own_device_each = chain.devices == static_cast<int>(chain.stages.size());
-  std::vector<int> first;
+  // A rough answer first: its largest stage is the limit that keeps the exact one quick.
+  std::vector<int> rough_cuts;
   double upper = StageBound::kNever;
   if (std::vector<int> coarse = coarse_cuts(chain);
       coarse.size() > chain.stages.size() && coarse.size() < chain.cuts.size()) {
     const StageBound rough(chain, std::move(coarse), upper);
     if (rough.feasible()) {
-      first = rough.best_cuts();
-      upper = own_device_each ? load_of(chain, first).largest_device_s : rough.bound();
+      rough_cuts = rough.best_cuts();
+      upper = rough.bound();
     }
   }
   const StageBound bound(chain, chain.cuts, upper);
@@ -40,10 +73,15 @@ std::vector<int> balanced_cuts(const Chain& chain) {
         "micro-batches or a scheduler that holds fewer of them");
   std::vector<int> cuts = bound.best_cuts();
   const Load load = load_of(chain, cuts);
+  const bool own_device_each = chain.devices == static_cast<int>(chain.stages.size());
   if (chain.devices == 1) return cuts;
   if (own_device_each && load.largest_device_s <= bound.bound() * (1 + 1e-12)) return cuts;
-  if (!first.empty() && is_better(load_of(chain, first), load)) cuts = std::move(first);
-  return search_devices(chain, bound, std::move(cuts));
+
+  if (!rough_cuts.empty() && is_better(load_of(chain, rough_cuts), load)) cuts = rough_cuts;
+  cuts = search_devices(chain, bound, std::move(cuts));
+  if (load_of(chain, cuts).overflow_bytes == 0) return cuts;
+  std::vector<int> fitting = search_devices(chain, bound, even_memory_cuts(chain));
+  return is_better(load_of(chain, fitting), load_of(chain, cuts)) ? fitting : cuts;
 }
 
 std::vector<int> balanced(const sdk::PartitionRequest& request) {

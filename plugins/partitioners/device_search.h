@@ -23,8 +23,7 @@ Load load_of(const Chain& chain, const std::vector<int>& cuts);
 
 // Better cuts than `cuts`, or these. First moves single cuts; then, as far as its budget of steps
 // goes, looks through all choices by branch and bound, so that on a small graph the answer is the
-// best there is. `bound` is over chain.cuts with an `upper` that is not below the load of `cuts`
-// when each stage has a device of its own. Deterministic.
+// best there is. `bound` is over chain.cuts. Deterministic.
 std::vector<int> search_devices(const Chain& chain, const StageBound& bound, std::vector<int> cuts);
 
 }  // namespace headrace::partitioners

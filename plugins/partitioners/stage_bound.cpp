@@ -106,7 +106,7 @@ class StageWindow {
 }  // namespace
 
 StageBound::StageBound(const Chain& chain, std::vector<int> cuts_to_use, double upper)
-    : cuts_(std::move(cuts_to_use)), row_(chain.stages.size() + 1) {
+    : cuts_(std::move(cuts_to_use)), upper_(upper), row_(chain.stages.size() + 1) {
   const size_t stages = chain.stages.size(), last = cuts_.size() - 1;
   least_.assign(cuts_.size() * row_, kNever);
   next_.assign(cuts_.size() * row_, -1);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -19,19 +20,22 @@ class StageBound {
   StageBound(const Chain& chain, std::vector<int> cuts, double upper);
 
   // Whether any choice keeps within `upper`, and every single stage within its device's memory.
-  bool feasible() const { return bound() < kNever; }
+  bool feasible() const { return least_[0] < kNever; }
   // The least largest stage, and cuts that reach it.
-  double bound() const { return least(0, 0); }
+  double bound() const { return least_[0]; }
   std::vector<int> best_cuts() const;
 
-  // The same for the stages `stage` and later when that one begins at cuts[cut]; infinite where it
-  // exceeds `upper`.
-  double least(size_t stage, size_t cut) const { return least_[cut * row_ + stage]; }
+  // A lower bound on the same for the stages `stage` and later when that one begins at cuts[cut]:
+  // the least itself up to `upper`, `upper` where it is more.
+  double least(size_t stage, size_t cut) const {
+    return std::min(least_[cut * row_ + stage], upper_);
+  }
 
   static constexpr double kNever = std::numeric_limits<double>::infinity();
 
  private:
   std::vector<int> cuts_;
+  double upper_;
   size_t row_;                 // stages + 1
   std::vector<double> least_;  // [cut, stage]
   std::vector<int> next_;      // [cut, stage]: the index of the cut where the stage ends
