@@ -265,6 +265,11 @@ size_t Pipeline::holder_of(ValueId weight) const {
   return 0;
 }
 
+bool Pipeline::holds(ValueId weight) const {
+  return std::any_of(memories_.begin(), memories_.end(),
+                     [&](const auto& memory) { return memory->holds(weight); });
+}
+
 HostTensor Pipeline::weight(ValueId id) const { return memories_[holder_of(id)]->read_weight(id); }
 
 void Pipeline::set_weight(ValueId id, const HostTensor& data) {

@@ -60,6 +60,7 @@ class Pipeline {
   // A kept result (loss, metrics, model outputs) of one micro-batch, row-major.
   HostTensor result(ValueId id, int microbatch) const;
 
+  bool holds(ValueId weight) const;
   // Parameters and states by value id; writing reaches every device that holds a copy.
   HostTensor weight(ValueId id) const;
   void set_weight(ValueId id, const HostTensor& data);

@@ -43,6 +43,7 @@ void DeviceProgram::run(Communicator& communicator, StepContext context, void* w
   const auto now = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start).count();
   };
+  ActionRecord* record = nullptr;
   for (const Instruction instruction : instructions_) {
     switch (instruction.kind) {
       case InstructionKind::run: {
@@ -56,9 +57,12 @@ void DeviceProgram::run(Communicator& communicator, StepContext context, void* w
       case InstructionKind::post_receive:
         communicator.post_receive(instruction.index);
         break;
-      case InstructionKind::wait_receive:
+      case InstructionKind::wait_receive: {
+        const double before_s = now();
         communicator.wait_receive(instruction.index);
+        if (record != nullptr) record->waited_s += now() - before_s;
         break;
+      }
       case InstructionKind::start_send:
         communicator.start_send(instruction.index);
         break;
@@ -66,13 +70,15 @@ void DeviceProgram::run(Communicator& communicator, StepContext context, void* w
         communicator.wait_send(instruction.index);
         break;
       case InstructionKind::begin_action: {
-        ActionRecord& record = actions_[instruction.index];
-        context.microbatch = record.action.microbatch;
-        record.start_s = now();
+        record = &actions_[instruction.index];
+        context.microbatch = record->action.microbatch;
+        record->waited_s = 0;
+        record->start_s = now();
         break;
       }
       case InstructionKind::end_action:
-        actions_[instruction.index].end_s = now();
+        record->end_s = now();
+        record = nullptr;
         break;
     }
   }

@@ -40,6 +40,7 @@ struct Call {
 struct ActionRecord {
   Action action;
   double start_s = 0, end_s = 0;  // of the last step, since its start
+  double waited_s = 0;            // of that, for transfers
 };
 
 // All that one device does in a step, flat: running it takes no decision and no memory.

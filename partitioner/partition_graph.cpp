@@ -95,7 +95,8 @@ PartitionProblem partition_problem(const TrainingGraph& training,
   const auto stashed = stashed_bytes(graph, unit, problem.nodes.size());
   for (size_t u = 0; u < stashed.size(); ++u) problem.nodes[u].activation_bytes = stashed[u];
 
-  // An edge per (value, reading unit). A gradient's edge is stated from the earlier unit to the later.
+  // An edge per (value, reading unit). A gradient's edge is stated from the earlier unit to the
+  // later.
   std::map<std::pair<ValueId, int>, PartitionEdge> edges;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     for (const ValueId input : graph.nodes()[n].inputs) {
@@ -149,13 +150,12 @@ StagePlan stage_plan(const TrainingGraph& training, const std::vector<int>& stag
       const Node& producer = graph.node(value.producer);
       const auto from = static_cast<size_t>(stage_of(index(value.producer)));
       if (from != s) {
-        channels[{input, static_cast<int>(s)}] = {.value = input,
-                                                  .from = static_cast<int>(from),
-                                                  .to = static_cast<int>(s),
-                                                  .bytes = value.bytes(),
-                                                  .phase = producer.phase == Phase::forward
-                                                               ? Phase::forward
-                                                               : Phase::backward_input};
+        channels[{input, static_cast<int>(s)}] = {
+            .value = input,
+            .from = static_cast<int>(from),
+            .to = static_cast<int>(s),
+            .bytes = value.bytes(),
+            .phase = producer.phase == Phase::forward ? Phase::forward : Phase::backward_input};
       }
       const ValueId stored = root[index(input)];
       const Value& storage = graph.value(stored);

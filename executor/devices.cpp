@@ -1,0 +1,54 @@
+#include "executor/devices.h"
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include "graph/error.h"
+#include "kernels/cpu/cpu_device.h"
+
+namespace headrace {
+namespace {
+
+int count_of(const std::string& item, const std::string& text) {
+  const auto colon = item.find(':');
+  const std::string kind = item.substr(0, colon);
+  if (kind != "cpu")
+    throw Error("--devices {}: no backend for '{}' here; known: cpu (as in cpu:4)", text, kind);
+  if (colon == std::string::npos) return 1;
+  int count = 0;
+  const char* end = item.data() + item.size();
+  const auto [stop, error] = std::from_chars(item.data() + colon + 1, end, count);
+  if (error != std::errc() || stop != end || count < 1 || count > 1024)
+    throw Error("--devices {}: '{}' is no number of devices (1 to 1024)", text,
+                item.substr(colon + 1));
+  return count;
+}
+
+}  // namespace
+
+int device_count(const std::string& text) {
+  int count = 0;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    count += count_of(text.substr(begin, comma - begin), text);
+    begin = comma + 1;
+  }
+  return count;
+}
+
+int threads_each(int devices, int threads) {
+  if (threads > 0) return threads;
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::max(1, cores / devices);
+}
+
+std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads) {
+  const int count = device_count(text);
+  std::vector<std::unique_ptr<Device>> devices;
+  for (int d = 0; d < count; ++d)
+    devices.push_back(make_cpu_device(d, threads_each(count, threads)));
+  return devices;
+}
+
+}  // namespace headrace

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/device.h"
+
+namespace headrace {
+
+// How many CPU devices a `--devices` text names: "cpu:4", "cpu" (one), lists "cpu:2,cpu:1". Throws
+// Error for kinds that this program has no backend for.
+int device_count(const std::string& text);
+
+// That many CPU devices with `threads` threads each; 0 shares the machine's cores out evenly, at
+// least one thread each.
+std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads);
+int threads_each(int devices, int threads);
+
+}  // namespace headrace

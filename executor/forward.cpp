@@ -1,0 +1,163 @@
+#include "executor/forward.h"
+
+#include <cstring>
+
+#include "executor/calibrate.h"
+#include "executor/compile.h"
+#include "executor/devices.h"
+#include "executor/session.h"
+#include "executor/settle_layouts.h"
+#include "graph/error.h"
+#include "kernels/evaluate.h"
+#include "scheduler/lower.h"
+
+namespace headrace {
+namespace {
+
+const HostTensor& input_named(const std::map<std::string, HostTensor>& tensors,
+                              const Value& input) {
+  const auto it = tensors.find(input.name);
+  if (it == tensors.end()) {
+    std::string given;
+    for (const auto& [name, tensor] : tensors) given += fmt::format(" '{}'", name);
+    throw Error("no tensor for input '{}' {}; given:{}", input.name, to_string(input.type), given);
+  }
+  return it->second;
+}
+
+const HostTensor& matching_input(const std::map<std::string, HostTensor>& tensors,
+                                 const Value& input) {
+  const HostTensor& tensor = input_named(tensors, input);
+  if (tensor.type != input.type)
+    throw Error("input '{}' is {} but the tensor given is {}", input.name, to_string(input.type),
+                to_string(tensor.type));
+  return tensor;
+}
+
+// One device, one stage, one micro-batch, forward.
+struct SinglePass {
+  StagePlan plan;
+  Schedule schedule;
+  Simulation simulation;
+};
+
+SinglePass single_pass(const Graph& graph) {
+  SinglePass pass;
+  pass.plan.nodes.resize(1);
+  for (size_t n = 0; n < graph.nodes().size(); ++n)
+    pass.plan.nodes[0].push_back(static_cast<NodeId>(n));
+  pass.plan.device = {0};
+  pass.plan.cost.resize(1);
+  pass.schedule.stages = 1;
+  pass.schedule.microbatches = 1;
+  pass.schedule.device_of_stage = {0};
+  pass.schedule.devices = {{Action{}}};
+  pass.simulation = simulate(lower(pass.schedule, pass.plan), pass.plan, {});
+  return pass;
+}
+
+}  // namespace
+
+std::map<std::string, HostTensor> run_forward(const std::string& model,
+                                              const std::map<std::string, HostTensor>& inputs,
+                                              Device& device) {
+  LoadOptions options;
+  options.training = false;
+  options.evaluate = evaluate;
+  for (const auto& [name, tensor] : inputs)
+    for (size_t axis = 0; axis < tensor.type.shape.size(); ++axis)
+      options.bind[fmt::format("{}:{}", name, axis)] = tensor.type.shape[axis];
+  Model loaded = load_model(model, options);
+  ForwardGraph forward = canonicalize(std::move(loaded.forward));
+  TrainingGraph holder;
+  holder.graph = std::move(forward.graph);
+  const Graph graph = settle_layouts(std::move(holder), device).graph;
+
+  std::map<std::string, HostTensor> outputs;
+  std::vector<ValueId> computed;
+  for (const ValueId id : graph.outputs) {
+    const Value& value = graph.value(id);
+    if (value.producer != kNoNode)
+      computed.push_back(id);
+    else
+      outputs[value.name] = value.role == Role::input ? matching_input(inputs, value) : value.data;
+  }
+
+  DeviceMemory memory(device, graph);
+  const SinglePass pass = single_pass(graph);
+  TransferTable none(pass.plan, 1);
+  DeviceProgram program = compile_pass({.graph = &graph,
+                                        .gradients = {},
+                                        .state_updates = {},
+                                        .results = computed,
+                                        .plan = &pass.plan,
+                                        .schedule = &pass.schedule,
+                                        .simulation = &pass.simulation},
+                                       0, memory, none);
+  for (const ValueId id : graph.inputs) {
+    const Value& value = graph.value(id);
+    const HostTensor& tensor = matching_input(inputs, value);
+    if (memory.has_slot(id, 0))
+      device.upload(value.type, value.layout, tensor.data.get(), memory.slot(id, 0));
+  }
+  const Buffer arena = device.allocate(static_cast<size_t>(program.arena_bytes) + 64);
+  const Buffer workspace = device.allocate(program.workspace_bytes() + 64);
+  program.bind(static_cast<std::byte*>(arena.data()));
+  const auto link = make_inproc_communicator(1, {});
+  device.bind_thread();
+  program.run(*link, StepContext{}, workspace.data(), std::chrono::steady_clock::now());
+
+  const auto roots = storage_roots(graph);
+  for (const ValueId id : computed) {
+    const Value& value = graph.value(id);
+    auto [tensor, bytes] = allocate_host_tensor(value.type);
+    device.download(value.type, value.layout, memory.slot(roots[index(id)], 0), bytes);
+    outputs[value.name] = tensor;
+  }
+  return outputs;
+}
+
+std::map<std::string, HostTensor> batch_gradients(const RunConfig& config,
+                                                  const std::map<std::string, HostTensor>& tensors,
+                                                  const Scheduler& scheduler,
+                                                  const PartitionStrategy& strategy) {
+  RunConfig sized = config;
+  if (!sized.batch)
+    for (const auto& [name, tensor] : tensors)
+      if (!tensor.type.shape.empty()) {
+        sized.batch = tensor.type.shape[0];
+        break;
+      }
+  auto devices = make_devices(sized.devices,
+                              threads_each(device_count(sized.devices), sized.threads_per_device));
+  const PreparedModel prepared = prepare_model(sized, *devices[0]);
+  const PreparedPlan plan =
+      prepare_plan(prepared, sized, scheduler, strategy, cached_rates(*devices[0], "cpu"));
+  const auto pipeline = make_pipeline(prepared, plan, sized, std::move(devices));
+
+  const Graph& graph = prepared.training.graph;
+  std::vector<ValueId> fed = prepared.inputs;
+  fed.insert(fed.end(), prepared.targets.begin(), prepared.targets.end());
+  for (const ValueId id : fed) {
+    const Value& value = graph.value(id);
+    const HostTensor& tensor = input_named(tensors, value);
+    Shape whole = value.type.shape;
+    if (!whole.empty()) whole[0] *= sized.microbatches;
+    if (tensor.type != TensorType{value.type.dtype, whole})
+      throw Error("input '{}' of the whole batch is {} but the tensor given is {}", value.name,
+                  to_string(TensorType{value.type.dtype, whole}), to_string(tensor.type));
+    for (int m = 0; m < sized.microbatches; ++m)
+      pipeline->feed(id, m, tensor.data.get() + m * value.type.bytes());
+  }
+  for (int m = 0; m < sized.microbatches; ++m)
+    pipeline->feed_share(m, 1.0F / static_cast<float>(sized.microbatches));
+  const double loss = pipeline->accumulate_gradients({});
+
+  std::map<std::string, HostTensor> result;
+  result["loss"] = scalar_tensor(static_cast<float>(loss));
+  for (const auto& gradient : prepared.training.gradients)
+    result["grad:" + graph.value(gradient.parameter).name] = pipeline->gradient(gradient.parameter);
+  return result;
+}
+
+}  // namespace headrace

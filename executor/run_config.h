@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "executor/learning_rate.h"
+#include "graph/optimizer.h"
+
+namespace headrace {
+
+// What a run is asked to do; the command line and RUN.toml fill it in. Plugins are not named here:
+// the caller loads them and passes their interfaces (session.h).
+struct RunConfig {
+  std::string model;
+  std::string devices = "cpu:1";  // "cpu:4"
+  int threads_per_device = 0;     // 0: the machine's cores divided by the devices
+  int stages_per_device = 1;
+  std::optional<int64_t> batch;  // samples per step
+  int microbatches = 1;
+  std::map<std::string, int64_t> bind;
+  std::vector<std::string> losses;  // KIND[:output[:target]][*weight]
+  std::vector<std::string> freeze;
+  std::string untie = "auto";
+  OptimizerSpec optimizer;
+  LearningRateSpec rate;
+  double clip_norm = 0;
+  uint64_t seed = 0;
+};
+
+}  // namespace headrace

@@ -1,0 +1,181 @@
+#include "executor/session.h"
+
+#include <algorithm>
+
+#include "executor/devices.h"
+#include "executor/settle_layouts.h"
+#include "graph/error.h"
+#include "graph/op_def.h"
+#include "kernels/evaluate.h"
+#include "scheduler/lower.h"
+#include "scheduler/validate.h"
+
+namespace headrace {
+namespace {
+
+std::optional<int64_t> microbatch_size(const RunConfig& config) {
+  if (!config.batch) return std::nullopt;
+  if (config.microbatches < 1) throw Error("--microbatches must be at least 1");
+  if (*config.batch < 1 || *config.batch % config.microbatches != 0)
+    throw Error("--batch {} is not divisible by --microbatches {}", *config.batch,
+                config.microbatches);
+  return *config.batch / config.microbatches;
+}
+
+// What training needs of the forward graph, its dead ends dropped and ids renewed.
+struct Trimmed {
+  ForwardGraph forward;
+  AttachedLosses losses;
+};
+
+Trimmed trim(ForwardGraph forward, AttachedLosses losses) {
+  std::vector<ValueId> roots = losses.correct_counts;
+  for (const auto& term : losses.terms) roots.push_back(term.value);
+  for (const auto& update : forward.state_updates) roots.push_back(update.replacement);
+  std::vector<ValueId> renumbered;
+  Trimmed trimmed{{drop_dead(forward.graph, roots, &renumbered), {}}, std::move(losses)};
+  const auto renew = [&](ValueId& id) { id = renumbered[index(id)]; };
+  for (auto update : forward.state_updates) {
+    renew(update.state);
+    renew(update.replacement);
+    trimmed.forward.state_updates.push_back(update);
+  }
+  for (auto& term : trimmed.losses.terms) renew(term.value);
+  for (auto& id : trimmed.losses.correct_counts) renew(id);
+  for (auto& id : trimmed.losses.targets) renew(id);
+  if (trimmed.losses.counted_target) renew(*trimmed.losses.counted_target);
+  return trimmed;
+}
+
+}  // namespace
+
+PreparedModel prepare_model(const RunConfig& config, Device& device) {
+  PreparedModel prepared;
+  LoadOptions options;
+  options.bind = config.bind;
+  options.batch = microbatch_size(config);
+  options.untie = config.untie;
+  options.freeze = config.freeze;
+  options.evaluate = evaluate;
+  prepared.model = load_model(config.model, options);
+
+  ForwardGraph forward = canonicalize(std::move(prepared.model.forward));
+  AttachedLosses losses = attach_losses(forward.graph, config.losses);
+  Trimmed trimmed = trim(std::move(forward), std::move(losses));
+
+  prepared.targets = trimmed.losses.targets;
+  prepared.correct_counts = trimmed.losses.correct_counts;
+  prepared.counted_target = trimmed.losses.counted_target;
+  prepared.targets_per_microbatch = trimmed.losses.targets_per_microbatch;
+  TrainingGraph training = differentiate(std::move(trimmed.forward.graph), trimmed.losses.terms,
+                                         std::move(trimmed.forward.state_updates));
+  if (training.gradients.empty())
+    throw Error("{}: nothing to train: no parameter leads to the loss", config.model);
+  prepared.training = settle_layouts(std::move(training), device);
+
+  for (const ValueId id : prepared.training.graph.inputs) {
+    const bool target =
+        std::find(prepared.targets.begin(), prepared.targets.end(), id) != prepared.targets.end();
+    if (!target && id != prepared.training.loss_seed) prepared.inputs.push_back(id);
+  }
+  for (const ValueId id : prepared.inputs) {
+    const TensorType& type = prepared.training.graph.value(id).type;
+    if (type.rank() > 0) {
+      prepared.microbatch_size = type.shape[0];
+      break;
+    }
+  }
+  if (config.batch && prepared.microbatch_size * config.microbatches != *config.batch)
+    throw Error(
+        "{}: a micro-batch holds {} samples, but --batch {} / --microbatches {} asks for {}",
+        config.model, prepared.microbatch_size, *config.batch, config.microbatches,
+        *config.batch / config.microbatches);
+  return prepared;
+}
+
+PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
+                          const Scheduler& scheduler, const PartitionStrategy& strategy,
+                          const DeviceRates& rates) {
+  PreparedPlan result;
+  const Graph& graph = prepared.training.graph;
+  result.node_seconds = node_seconds(graph, rates);
+  // Counting right answers is evaluation's business: a training step leaves it out.
+  for (const ValueId id : prepared.correct_counts)
+    result.node_seconds[index(graph.value(id).producer)] = 0;
+
+  const int devices = device_count(config.devices);
+  PartitionSetting setting;
+  setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
+  setting.devices.assign(static_cast<size_t>(devices), {});
+  setting.stages_per_device = config.stages_per_device;
+  setting.microbatches = config.microbatches;
+  setting.link_bytes_per_s = rates.copy_bytes_per_s;
+  setting.link_latency_s = rates.copy_latency_s;
+  setting.optimizer_bytes_per_parameter_byte =
+      static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
+
+  result.problem = partition_problem(prepared.training, result.node_seconds, setting);
+  result.stage_of_unit = strategy.partition(result.problem);
+  check_partition(result.problem, result.stage_of_unit, strategy.name());
+  result.score = score_partition(result.problem, result.stage_of_unit);
+  result.plan = stage_plan(prepared.training, result.stage_of_unit, result.node_seconds, setting);
+
+  ScheduleRequest request;
+  request.devices = devices;
+  request.microbatches = config.microbatches;
+  request.device_of_stage = setting.device_of_stage;
+  for (const StageCost& cost : result.plan.cost) {
+    request.forward_s.push_back(cost.forward_s);
+    request.backward_input_s.push_back(cost.backward_input_s);
+    request.backward_weight_s.push_back(cost.backward_weight_s);
+    request.activation_bytes.push_back(cost.activation_bytes);
+  }
+  request.memory_limit_bytes.assign(static_cast<size_t>(devices), 0);
+  request.latency_s = rates.copy_latency_s;
+  result.schedule = scheduler.schedule(request);
+  validate(result.schedule, result.plan, scheduler.name());
+
+  result.links = {.latency_s = rates.copy_latency_s,
+                  .bytes_per_s = rates.copy_bytes_per_s,
+                  .send_when_ready = true};
+  result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
+
+  // An update reads parameter, gradient and state and writes all but the gradient.
+  std::vector<double> update_s(static_cast<size_t>(devices), 0);
+  for (size_t s = 0; s < result.plan.cost.size(); ++s) {
+    const StageCost& cost = result.plan.cost[s];
+    const auto bytes = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
+                                           2 * cost.optimizer_bytes);
+    update_s[static_cast<size_t>(result.plan.device[s])] += bytes / rates.memory_bytes_per_s;
+  }
+  result.update_s = *std::max_element(update_s.begin(), update_s.end());
+  return result;
+}
+
+std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
+                                        const RunConfig& config,
+                                        std::vector<std::unique_ptr<Device>> devices) {
+  return std::make_unique<Pipeline>(PipelineSpec{.training = prepared.training,
+                                                 .metrics = prepared.correct_counts,
+                                                 .plan = plan.plan,
+                                                 .schedule = plan.schedule,
+                                                 .links = plan.links,
+                                                 .optimizer = config.optimizer,
+                                                 .clip_norm = config.clip_norm,
+                                                 .seed = config.seed},
+                                    std::move(devices));
+}
+
+std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline) {
+  std::map<std::string, HostTensor> weights;
+  const Graph& graph = pipeline.training().graph;
+  for (size_t v = 0; v < graph.values().size(); ++v) {
+    const Value& value = graph.values()[v];
+    const auto id = static_cast<ValueId>(v);
+    if ((value.role == Role::parameter || value.role == Role::state) && pipeline.holds(id))
+      weights[value.name] = pipeline.weight(id);
+  }
+  return weights;
+}
+
+}  // namespace headrace

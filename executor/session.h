@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "executor/losses.h"
+#include "executor/pipeline.h"
+#include "executor/run_config.h"
+#include "loader/model.h"
+#include "partitioner/cost_model.h"
+#include "partitioner/partition_graph.h"
+#include "partitioner/strategy.h"
+#include "scheduler/scheduler.h"
+
+namespace headrace {
+
+// A model made ready for training: loaded, with its losses, differentiated, layouts settled.
+struct PreparedModel {
+  Model model;  // as loaded, for writing back; its graph is consumed
+  TrainingGraph training;
+  std::vector<ValueId> inputs;  // fed from the data, without targets
+  std::vector<ValueId> targets;
+  std::vector<ValueId> correct_counts;
+  std::optional<ValueId> counted_target;
+  int64_t targets_per_microbatch = 0;
+  int64_t microbatch_size = 0;  // samples
+};
+
+// What will run where and when, and what that is predicted to take.
+struct PreparedPlan {
+  std::vector<double> node_seconds;
+  PartitionProblem problem;
+  std::vector<int> stage_of_unit;
+  PartitionScore score;
+  StagePlan plan;
+  Schedule schedule;  // compute actions, validated
+  Links links;
+  Simulation simulation;
+  double update_s = 0;  // predicted, of the slowest device
+};
+
+// The chain of a run (docs: README's tour), each step a value that the next one takes. Nothing runs
+// on a device before make_pipeline.
+PreparedModel prepare_model(const RunConfig& config, Device& device);
+PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
+                          const Scheduler& scheduler, const PartitionStrategy& strategy,
+                          const DeviceRates& rates);
+std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
+                                        const RunConfig& config,
+                                        std::vector<std::unique_ptr<Device>> devices);
+
+// The model's weights by name, as the pipeline holds them now: parameters and states.
+std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline);
+
+}  // namespace headrace

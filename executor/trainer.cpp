@@ -1,0 +1,322 @@
+#include "executor/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "executor/calibrate.h"
+#include "executor/checkpoint.h"
+#include "executor/devices.h"
+#include "executor/feeding.h"
+#include "executor/sha256.h"
+#include "executor/trace.h"
+#include "graph/error.h"
+#include "loader/data/batches.h"
+#include "loader/npz.h"
+
+namespace headrace {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class Trainer {
+ public:
+  Trainer(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
+          const PartitionStrategy& strategy, const TrainObserver& observer)
+      : config_(config), options_(options), observer_(observer) {
+    check(config.rate);
+    if (options.data.empty()) throw Error("no training data: give --data");
+    if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
+    if (options.resume && options.checkpoint.empty())
+      throw Error("--resume needs the folder: give --checkpoint");
+    const int count = device_count(config.devices);
+    const int threads = threads_each(count, config.threads_per_device);
+    auto devices = make_devices(config.devices, threads);
+    prepared_ = prepare_model(config, *devices[0]);
+    devices[0]->bind_thread();
+    const DeviceRates rates = cached_rates(*devices[0], fmt::format("cpu, {} threads", threads));
+    plan_ = prepare_plan(prepared_, config, scheduler, strategy, rates);
+    if (observer.planned) observer.planned(prepared_, plan_);
+    open_data();
+    pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices));
+  }
+
+  TrainReport run() {
+    int64_t step = options_.resume ? resume() : 0;
+    const int64_t first = step;
+    const int64_t per_epoch = source_->batches_per_epoch();
+    total_steps_ = options_.steps ? *options_.steps : options_.epochs.value_or(1) * per_epoch;
+    std::ofstream log = open_log(step > 0);
+    const auto started = Clock::now();
+    std::vector<double> step_seconds;
+    while (step < total_steps_) {
+      const auto step_started = Clock::now();
+      const double rate = learning_rate(config_.rate, step, total_steps_);
+      feed_batch(*pipeline_, prepared_, feeds_, source_->next().fields);
+      const double loss = pipeline_->train_step({.step = step, .learning_rate = rate});
+      ++step;
+      step_seconds.push_back(since(step_started));
+      report_.losses.push_back(loss);
+      if (!std::isfinite(loss))
+        throw RunError("the loss is {} at step {}: a smaller --lr or --clip-norm may help", loss,
+                       step);
+      if (log.is_open())
+        log << nlohmann::json{{"step", step},
+                              {"loss", loss},
+                              {"lr", rate},
+                              {"seconds", step_seconds.back()}}
+            << std::endl;
+      show(step, first, loss, rate, since(started));
+      if (evaluation_source_ && (step % per_epoch == 0 || step == total_steps_)) evaluate();
+      if (!options_.checkpoint.empty() &&
+          (step == total_steps_ ||
+           (options_.checkpoint_every > 0 && step % options_.checkpoint_every == 0)))
+        save(step);
+    }
+    if (evaluation_source_ && !report_.evaluation) evaluate();
+    report_.seconds = since(started);
+    report_.steps = step - first;
+    finish(step_seconds);
+    return std::move(report_);
+  }
+
+ private:
+  void open_data() {
+    feeds_ = feed_plan(prepared_);
+    const int64_t batch = prepared_.microbatch_size * config_.microbatches;
+    const auto open = [&](const std::string& path) {
+      std::shared_ptr<const Dataset> dataset = open_dataset(path, feeds_.inputs, feeds_.targets);
+      check_ranges(prepared_, feeds_, *dataset);
+      return dataset;
+    };
+    source_ =
+        std::make_unique<BatchSource>(open(options_.data), batch, options_.shuffle, config_.seed);
+    if (options_.eval.empty()) return;
+    // Padding is told apart by targets that do not count; other losses see whole batches only.
+    evaluation_source_ =
+        std::make_unique<BatchSource>(open(options_.eval), batch, false, config_.seed,
+                                      prepared_.counted_target ? Remainder::pad : Remainder::drop);
+  }
+
+  std::ofstream open_log(bool append) const {
+    std::ofstream log;
+    if (options_.log.empty()) return log;
+    log.open(options_.log, append ? std::ios::app : std::ios::trunc);
+    if (!log) throw Error("--log {}: cannot be written", options_.log);
+    return log;
+  }
+
+  void show(int64_t step, int64_t first, double loss, double rate, double seconds) const {
+    if (!observer_.progress) return;
+    const auto done = static_cast<double>((step - first) * source_->batch_size());
+    observer_.progress({.step = step,
+                        .steps = total_steps_,
+                        .loss = loss,
+                        .learning_rate = rate,
+                        .samples_per_s = done / seconds,
+                        .epoch = (step - 1) / source_->batches_per_epoch() + 1});
+  }
+
+  void evaluate() {
+    Evaluation result;
+    double loss = 0, weight = 0, correct = 0;
+    evaluation_source_->seek({0, 0});
+    const int64_t microbatch = prepared_.microbatch_size;
+    for (int64_t b = 0; b < evaluation_source_->batches_per_epoch(); ++b) {
+      const Batch& batch = evaluation_source_->next();
+      const auto fields = without_padding(batch);
+      feed_batch(*pipeline_, prepared_, feeds_, fields);
+      pipeline_->evaluate();
+      result.samples += batch.samples;
+      for (int m = 0; m < config_.microbatches; ++m) {
+        if (m * microbatch >= batch.samples) break;
+        const auto counted = static_cast<double>(counted_targets(prepared_, feeds_, fields, m));
+        if (counted == 0) continue;
+        loss += pipeline_->metric(prepared_.training.loss, m) * counted;
+        weight += counted;
+        if (!prepared_.correct_counts.empty())
+          correct += pipeline_->metric(prepared_.correct_counts[0], m);
+      }
+    }
+    result.loss = weight == 0 ? 0 : loss / weight;
+    if (!prepared_.correct_counts.empty() && weight > 0) result.accuracy = correct / weight;
+    report_.evaluation = result;
+    if (observer_.evaluated) observer_.evaluated(result);
+  }
+
+  // The batch's fields, with the targets of samples that only fill it up marked as not counting.
+  std::vector<std::span<const std::byte>> without_padding(const Batch& batch) {
+    auto fields = batch.fields;
+    if (batch.samples == evaluation_source_->batch_size()) return fields;
+    const auto f = static_cast<size_t>(
+        std::find(feeds_.values.begin(), feeds_.values.end(), *prepared_.counted_target) -
+        feeds_.values.begin());
+    const size_t per_sample =
+        fields[f].size() / sizeof(int64_t) / static_cast<size_t>(evaluation_source_->batch_size());
+    const auto* targets = reinterpret_cast<const int64_t*>(fields[f].data());
+    padded_targets_.assign(targets, targets + fields[f].size() / sizeof(int64_t));
+    std::fill(padded_targets_.begin() +
+                  static_cast<std::ptrdiff_t>(static_cast<size_t>(batch.samples) * per_sample),
+              padded_targets_.end(), kIgnoredTarget);
+    fields[f] = std::as_bytes(std::span<const int64_t>(padded_targets_));
+    return fields;
+  }
+
+  const Graph& graph() const { return pipeline_->training().graph; }
+
+  // What must be the same for a resumed run to be the uninterrupted one.
+  std::map<std::string, std::string> fingerprint() const {
+    return {{"batch", std::to_string(source_->batch_size())},
+            {"microbatches", std::to_string(config_.microbatches)},
+            {"optimizer", config_.optimizer.name},
+            {"data_samples", std::to_string(source_->dataset().samples())}};
+  }
+
+  void save(int64_t step) {
+    Checkpoint checkpoint;
+    for (size_t v = 0; v < graph().values().size(); ++v) {
+      const Value& value = graph().values()[v];
+      const auto id = static_cast<ValueId>(v);
+      if (!pipeline_->holds(id)) continue;
+      if (value.role == Role::parameter) checkpoint.parameters[value.name] = pipeline_->weight(id);
+      if (value.role == Role::state) checkpoint.states[value.name] = pipeline_->weight(id);
+    }
+    for (const auto& gradient : pipeline_->training().gradients)
+      for (const auto& state : optimizer_state_names(config_.optimizer))
+        checkpoint.optimizer[graph().value(gradient.parameter).name][state] =
+            pipeline_->optimizer_state(gradient.parameter, state);
+    checkpoint.step = step;
+    checkpoint.data = source_->position();
+    checkpoint.seed = config_.seed;
+    checkpoint.config = fingerprint();
+    save_checkpoint(options_.checkpoint, checkpoint);
+  }
+
+  int64_t resume() {
+    const Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
+    if (checkpoint.seed != config_.seed)
+      throw Error("--resume: the checkpoint was made with --seed {}, this run has {}",
+                  checkpoint.seed, config_.seed);
+    for (const auto& [key, value] : fingerprint())
+      if (const auto it = checkpoint.config.find(key);
+          it == checkpoint.config.end() || it->second != value)
+        throw Error("--resume: the checkpoint was made with {} {}, this run has {}", key,
+                    it == checkpoint.config.end() ? "unknown" : it->second, value);
+    const auto tensor = [&](const auto& map, const std::string& name, const TensorType& type) {
+      const auto it = map.find(name);
+      if (it == map.end()) throw Error("--resume: the checkpoint has no '{}'", name);
+      if (it->second.type != type)
+        throw Error("--resume: '{}' is {} in the checkpoint and {} in the model", name,
+                    to_string(it->second.type), to_string(type));
+      return it->second;
+    };
+    for (size_t v = 0; v < graph().values().size(); ++v) {
+      const Value& value = graph().values()[v];
+      const auto id = static_cast<ValueId>(v);
+      if (!pipeline_->holds(id) || (value.role != Role::parameter && value.role != Role::state))
+        continue;
+      pipeline_->set_weight(
+          id, tensor(value.role == Role::parameter ? checkpoint.parameters : checkpoint.states,
+                     value.name, value.type));
+    }
+    for (const auto& gradient : pipeline_->training().gradients) {
+      const Value& value = graph().value(gradient.parameter);
+      const auto of_parameter = checkpoint.optimizer.find(value.name);
+      for (const auto& state : optimizer_state_names(config_.optimizer)) {
+        if (of_parameter == checkpoint.optimizer.end())
+          throw Error("--resume: the checkpoint has no optimizer state of '{}'", value.name);
+        pipeline_->set_optimizer_state(gradient.parameter, state,
+                                       tensor(of_parameter->second, state, value.type));
+      }
+    }
+    source_->seek(checkpoint.data);
+    return checkpoint.step;
+  }
+
+  void finish(std::vector<double>& step_seconds) {
+    report_.samples = report_.steps * source_->batch_size();
+    if (!step_seconds.empty()) {
+      std::nth_element(step_seconds.begin(),
+                       step_seconds.begin() + static_cast<std::ptrdiff_t>(step_seconds.size() / 2),
+                       step_seconds.end());
+      report_.step_s = step_seconds[step_seconds.size() / 2];
+    }
+    const int devices = device_count(config_.devices);
+    report_.devices = devices;
+    report_.stages = plan_.plan.stages();
+    report_.microbatches = config_.microbatches;
+    report_.peak_bytes = pipeline_->peak_bytes();
+    report_.predicted_peak_bytes = predicted_peak_bytes();
+    report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_, devices);
+    report_.predicted_bubble = plan_.simulation.bubble_makespan;
+    report_.step_s_predicted = plan_.simulation.makespan_s + plan_.update_s;
+    report_.notes = prepared_.model.notes;
+
+    const auto weights = read_weights(*pipeline_);
+    std::map<std::string, HostTensor> parameters;
+    for (const auto& [name, tensor] : weights)
+      if (const auto id = graph().find(name); id && graph().value(*id).role == Role::parameter)
+        parameters[name] = tensor;
+    report_.weights_sha256 = sha256(parameters);
+    if (!options_.dump_weights.empty()) write_npz(options_.dump_weights, weights);
+    if (!options_.trace.empty()) {
+      std::vector<std::vector<ActionRecord>> records;
+      for (int d = 0; d < devices; ++d) records.push_back(pipeline_->actions(d));
+      write_trace(options_.trace, records);
+    }
+    if (!options_.output.empty())
+      save_model(prepared_.model, options_.output, weights, options_.external_data);
+  }
+
+  // By the plan alone: weights, gradients, optimizer state and the chunks in flight.
+  std::vector<int64_t> predicted_peak_bytes() const {
+    std::vector<int64_t> bytes(static_cast<size_t>(device_count(config_.devices)), 0);
+    for (size_t s = 0; s < plan_.plan.cost.size(); ++s) {
+      const StageCost& cost = plan_.plan.cost[s];
+      bytes[static_cast<size_t>(plan_.plan.device[s])] +=
+          cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
+    }
+    for (size_t d = 0; d < bytes.size(); ++d) bytes[d] += plan_.simulation.peak_activation_bytes[d];
+    return bytes;
+  }
+
+  const RunConfig& config_;
+  const TrainOptions& options_;
+  const TrainObserver& observer_;
+  PreparedModel prepared_;
+  PreparedPlan plan_;
+  FeedPlan feeds_;
+  std::unique_ptr<BatchSource> source_, evaluation_source_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::vector<int64_t> padded_targets_;
+  int64_t total_steps_ = 0;
+  TrainReport report_;
+};
+
+}  // namespace
+
+TrainReport train(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
+                  const PartitionStrategy& strategy, const TrainObserver& observer) {
+  return Trainer(config, options, scheduler, strategy, observer).run();
+}
+
+double measured_bubble(const Pipeline& pipeline, int devices) {
+  double first = 1e300, last = 0, busiest = 0;
+  for (int d = 0; d < devices; ++d) {
+    double busy = 0;
+    for (const ActionRecord& record : pipeline.actions(d)) {
+      busy += record.end_s - record.start_s - record.waited_s;
+      first = std::min(first, record.start_s);
+      last = std::max(last, record.end_s);
+    }
+    busiest = std::max(busiest, busy);
+  }
+  return last > first ? (last - first - busiest) / (last - first) : 0;
+}
+
+}  // namespace headrace

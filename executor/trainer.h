@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "executor/session.h"
+
+namespace headrace {
+
+struct TrainOptions {
+  std::string data, eval;                // eval: empty for none
+  std::optional<int64_t> epochs, steps;  // one of them; neither: one epoch
+  bool shuffle = true;
+  std::string output;  // trained model; empty: none is written
+  bool external_data = false;
+  std::string checkpoint;        // folder; empty: none
+  int64_t checkpoint_every = 0;  // steps; 0: only at the end
+  bool resume = false;
+  std::string log;           // JSON lines, one per step
+  std::string dump_weights;  // .npz
+  std::string trace;         // Chrome trace of the last step
+};
+
+struct Evaluation {
+  double loss = 0;
+  std::optional<double> accuracy;  // share of right targets, of the first classifying loss
+  int64_t samples = 0;
+};
+
+struct TrainReport {
+  int64_t steps = 0, samples = 0;  // of this call
+  std::vector<double> losses;
+  std::optional<Evaluation> evaluation;
+  double seconds = 0;
+  double step_s = 0;  // median
+  int devices = 0, stages = 0, microbatches = 0;
+  std::string weights_sha256;
+  std::vector<int64_t> peak_bytes, predicted_peak_bytes;  // per device
+  double bubble = 0, predicted_bubble = 0;
+  double step_s_predicted = 0;
+  std::vector<std::string> notes;
+};
+
+// What a caller may show while training goes on.
+struct TrainProgress {
+  int64_t step = 0, steps = 0;  // done, in all (a resumed run starts where it stopped)
+  double loss = 0, learning_rate = 0, samples_per_s = 0;
+  int64_t epoch = 0;
+};
+struct TrainObserver {
+  std::function<void(const PreparedModel&, const PreparedPlan&)> planned;
+  std::function<void(const TrainProgress&)> progress;
+  std::function<void(const Evaluation&)> evaluated;
+};
+
+// Trains as asked: data, steps, evaluation after each epoch, checkpoints, the model written at the
+// end. Throws Error for a wrong call, RunError when the run failed (nothing half-written is left).
+TrainReport train(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
+                  const PartitionStrategy& strategy, const TrainObserver& observer);
+
+// Share of the devices' time in the last step that no action ran, on the busiest device's terms as
+// Simulation::bubble_makespan.
+double measured_bubble(const Pipeline& pipeline, int devices);
+
+}  // namespace headrace
