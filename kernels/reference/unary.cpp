@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/reference/loop.h"
 
@@ -27,32 +28,27 @@ const double kTwoOverSqrtPi = 2 / std::sqrt(std::acos(-1.0));
 const double kSqrtTwoOverPi = std::sqrt(2 / std::acos(-1.0));
 constexpr double kGeluCubic = 0.044715;  // Hendrycks and Gimpel, arXiv:1606.08415
 
-template <typename T>
-T sigmoid(T x) {
+double sigmoid(double x) {
   return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
 }
 
-template <typename T>
-T hard_sigmoid(T x, T alpha, T beta) {
-  return std::clamp(alpha * x + beta, T{0}, T{1});
+double hard_sigmoid(double x, double alpha, double beta) {
+  return std::clamp(alpha * x + beta, 0.0, 1.0);
 }
 
-template <typename T>
-T gelu(T x, const Settings& s) {
-  if (s.tanh_form)
-    return T(0.5) * x * (1 + std::tanh(T(kSqrtTwoOverPi) * (x + T(kGeluCubic) * x * x * x)));
-  return T(0.5) * x * (1 + std::erf(x * T(kSqrtHalf)));
+double gelu(double x, const Settings& s) {
+  if (s.tanh_form) return 0.5 * x * (1 + std::tanh(kSqrtTwoOverPi * (x + kGeluCubic * x * x * x)));
+  return 0.5 * x * std::erfc(-x * kSqrtHalf);
 }
 
-template <typename T>
-T gelu_gradient(T x, const Settings& s) {
+double gelu_gradient(double x, const Settings& s) {
   if (s.tanh_form) {
-    const T t = std::tanh(T(kSqrtTwoOverPi) * (x + T(kGeluCubic) * x * x * x));
-    const T inner = T(kSqrtTwoOverPi) * (1 + 3 * T(kGeluCubic) * x * x);
-    return T(0.5) * (1 + t) + T(0.5) * x * (1 - t * t) * inner;
+    const double t = std::tanh(kSqrtTwoOverPi * (x + kGeluCubic * x * x * x));
+    const double inner = kSqrtTwoOverPi * (1 + 3 * kGeluCubic * x * x);
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
   }
-  const T density = T(kTwoOverSqrtPi * kSqrtHalf / 2) * std::exp(T(-0.5) * x * x);
-  return T(0.5) * (1 + std::erf(x * T(kSqrtHalf))) + x * density;
+  const double density = kTwoOverSqrtPi * kSqrtHalf / 2 * std::exp(-0.5 * x * x);
+  return 0.5 * std::erfc(-x * kSqrtHalf) + x * density;
 }
 
 // `bound` as a T, the nearest where T cannot hold it.
@@ -68,6 +64,7 @@ T saturate(double bound) {
   }
 }
 
+using S = const Settings&;
 template <typename T>
 using Function = T (*)(T x, const Settings&);
 template <typename T>
@@ -93,7 +90,6 @@ Loop map(std::span<const NamedFunction<T>> functions, const KernelRequest& reque
 // Comparisons are written so that a NaN comes through.
 template <typename T>
 Loop number_unary(const KernelRequest& request) {
-  using S = const Settings&;
   static constexpr NamedFunction<T> functions[] = {
       {"Identity", [](T x, S) { return x; }},
       {"Relu", [](T x, S) { return x < T{0} ? T{0} : x; }},
@@ -114,7 +110,6 @@ T wrapping_negate(T x) {
 
 template <typename T>
 Loop integer_unary(const KernelRequest& request) {
-  using S = const Settings&;
   static constexpr NamedFunction<T> functions[] = {
       {"Neg", [](T x, S) { return wrapping_negate(x); }},
       {"Abs", [](T x, S) { return x < T{0} ? wrapping_negate(x) : x; }},
@@ -124,78 +119,88 @@ Loop integer_unary(const KernelRequest& request) {
   return number_unary<T>(request);
 }
 
+// The float functions are computed in double whatever the dtype.
+using FloatFunction = double (*)(double x, const Settings&);
+struct NamedFloatFunction {
+  std::string_view op;
+  FloatFunction function;
+};
+constexpr NamedFloatFunction kFloatFunctions[] = {
+    {"Neg", [](double x, S) { return -x; }},
+    {"Abs", [](double x, S) { return std::fabs(x); }},
+    {"Sign", [](double x, S) { return std::isnan(x) ? x : (x > 0) - (x < 0); }},
+    {"Exp", [](double x, S) { return std::exp(x); }},
+    {"Log", [](double x, S) { return std::log(x); }},
+    {"Sqrt", [](double x, S) { return std::sqrt(x); }},
+    {"Reciprocal", [](double x, S) { return 1 / x; }},
+    {"Erf", [](double x, S) { return std::erf(x); }},
+    {"Tanh", [](double x, S) { return std::tanh(x); }},
+    {"Sigmoid", [](double x, S) { return sigmoid(x); }},
+    {"Softplus",
+     [](double x, S) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }},
+    {"Sin", [](double x, S) { return std::sin(x); }},
+    {"Cos", [](double x, S) { return std::cos(x); }},
+    {"Floor", [](double x, S) { return std::floor(x); }},
+    {"Ceil", [](double x, S) { return std::ceil(x); }},
+    {"Round", [](double x, S) { return std::nearbyint(x); }},
+    {"HardSwish", [](double x, S) { return x * hard_sigmoid(x, 1.0 / 6, 0.5); }},
+    {"LeakyRelu", [](double x, S s) { return x < 0 ? s.alpha * x : x; }},
+    {"Elu", [](double x, S s) { return x < 0 ? s.alpha * std::expm1(x) : x; }},
+    {"HardSigmoid", [](double x, S s) { return hard_sigmoid(x, s.alpha, s.beta); }},
+    {"Gelu", [](double x, S s) { return gelu(x, s); }},
+};
+
 template <typename T>
 Loop float_unary(const KernelRequest& request) {
-  using S = const Settings&;
-  static constexpr NamedFunction<T> functions[] = {
-      {"Neg", [](T x, S) { return -x; }},
-      {"Abs", [](T x, S) { return std::fabs(x); }},
-      {"Sign", [](T x, S) { return std::isnan(x) ? x : static_cast<T>((x > 0) - (x < 0)); }},
-      {"Exp", [](T x, S) { return std::exp(x); }},
-      {"Log", [](T x, S) { return std::log(x); }},
-      {"Sqrt", [](T x, S) { return std::sqrt(x); }},
-      {"Reciprocal", [](T x, S) { return 1 / x; }},
-      {"Erf", [](T x, S) { return std::erf(x); }},
-      {"Tanh", [](T x, S) { return std::tanh(x); }},
-      {"Sigmoid", [](T x, S) { return sigmoid(x); }},
-      {"Softplus", [](T x, S) { return std::max(x, T{0}) + std::log1p(std::exp(-std::fabs(x))); }},
-      {"Sin", [](T x, S) { return std::sin(x); }},
-      {"Cos", [](T x, S) { return std::cos(x); }},
-      {"Floor", [](T x, S) { return std::floor(x); }},
-      {"Ceil", [](T x, S) { return std::ceil(x); }},
-      {"Round", [](T x, S) { return std::nearbyint(x); }},
-      {"HardSwish", [](T x, S) { return x * hard_sigmoid(x, T{1} / 6, T(0.5)); }},
-      {"LeakyRelu", [](T x, S s) { return x < 0 ? static_cast<T>(s.alpha) * x : x; }},
-      {"Elu", [](T x, S s) { return x < 0 ? static_cast<T>(s.alpha) * std::expm1(x) : x; }},
-      {"HardSigmoid",
-       [](T x, S s) { return hard_sigmoid(x, static_cast<T>(s.alpha), static_cast<T>(s.beta)); }},
-      {"Gelu", [](T x, S s) { return gelu(x, s); }},
-  };
-  if (Loop loop = map<T>(functions, request)) return loop;
+  for (const auto& [op, f] : kFloatFunctions) {
+    if (op != request.node->op) continue;
+    const int64_t count = request.output_types[0].elements();
+    return [count, f = f, s = settings_of(*request.node)](const KernelArgs& args) {
+      const T* x = input<T>(args, 0);
+      T* y = output<T>(args, 0);
+      for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(f(x[i], s));
+    };
+  }
   return number_unary<T>(request);
 }
 
-template <typename T>
-using Gradient = T (*)(T dy, T v, const Settings&);
-template <typename T>
+// `v` is the forward operator's output y or its input x, as graph/ops/README.md has it.
+using Gradient = double (*)(double dy, double v, const Settings&);
 struct NamedGradient {
   std::string_view op;
-  Gradient<T> gradient;
+  Gradient gradient;
+};
+constexpr NamedGradient kGradients[] = {
+    {"ReluGrad", [](double dy, double y, S) { return y > 0 ? dy : 0; }},
+    {"TanhGrad", [](double dy, double y, S) { return dy * (1 - y * y); }},
+    {"SigmoidGrad", [](double dy, double y, S) { return dy * y * (1 - y); }},
+    {"GeluGrad", [](double dy, double x, S s) { return dy * gelu_gradient(x, s); }},
+    {"LeakyReluGrad", [](double dy, double x, S s) { return x > 0 ? dy : s.alpha * dy; }},
+    {"EluGrad", [](double dy, double x, S s) { return x > 0 ? dy : s.alpha * dy * std::exp(x); }},
+    {"HardSigmoidGrad",
+     [](double dy, double x, S s) {
+       const double z = s.alpha * x + s.beta;
+       return z > 0 && z < 1 ? s.alpha * dy : 0;
+     }},
+    {"HardSwishGrad",
+     [](double dy, double x, S) { return x <= -3  ? 0
+                                         : x >= 3 ? dy
+                                                  : dy * (2 * x + 3) / 6; }},
+    {"SoftplusGrad", [](double dy, double x, S) { return dy * sigmoid(x); }},
+    {"ErfGrad", [](double dy, double x, S) { return dy * kTwoOverSqrtPi * std::exp(-x * x); }},
+    {"ClipGrad", [](double dy, double x, S s) { return x >= s.min && x <= s.max ? dy : 0; }},
 };
 
-// `v` is the forward operator's output y or its input x, as graph/ops/README.md has it.
 template <typename T>
 Loop float_gradient(const KernelRequest& request) {
-  using S = const Settings&;
-  static constexpr NamedGradient<T> gradients[] = {
-      {"ReluGrad", [](T dy, T y, S) { return y > 0 ? dy : T{0}; }},
-      {"TanhGrad", [](T dy, T y, S) { return dy * (1 - y * y); }},
-      {"SigmoidGrad", [](T dy, T y, S) { return dy * y * (1 - y); }},
-      {"GeluGrad", [](T dy, T x, S s) { return dy * gelu_gradient(x, s); }},
-      {"LeakyReluGrad", [](T dy, T x, S s) { return x > 0 ? dy : static_cast<T>(s.alpha) * dy; }},
-      {"EluGrad",
-       [](T dy, T x, S s) { return x > 0 ? dy : static_cast<T>(s.alpha) * dy * std::exp(x); }},
-      {"HardSigmoidGrad",
-       [](T dy, T x, S s) {
-         const double z = s.alpha * x + s.beta;
-         return z > 0 && z < 1 ? static_cast<T>(s.alpha) * dy : T{0};
-       }},
-      {"HardSwishGrad",
-       [](T dy, T x, S) { return x <= -3  ? T{0}
-                                 : x >= 3 ? dy
-                                          : dy * (2 * x + 3) / 6; }},
-      {"SoftplusGrad", [](T dy, T x, S) { return dy * sigmoid(x); }},
-      {"ErfGrad", [](T dy, T x, S) { return dy * T(kTwoOverSqrtPi) * std::exp(-x * x); }},
-      {"ClipGrad", [](T dy, T x, S s) { return x >= s.min && x <= s.max ? dy : T{0}; }},
-  };
-  for (const auto& [op, f] : gradients) {
+  for (const auto& [op, f] : kGradients) {
     if (op != request.node->op) continue;
     const int64_t count = request.output_types[0].elements();
     return [count, f = f, s = settings_of(*request.node)](const KernelArgs& args) {
       const T* dy = input<T>(args, 0);
       const T* v = input<T>(args, 1);
       T* dx = output<T>(args, 0);
-      for (int64_t i = 0; i < count; ++i) dx[i] = f(dy[i], v[i], s);
+      for (int64_t i = 0; i < count; ++i) dx[i] = static_cast<T>(f(dy[i], v[i], s));
     };
   }
   return {};
