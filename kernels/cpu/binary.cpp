@@ -129,7 +129,9 @@ std::optional<vector::Unary> constant_power(const KernelRequest& request) {
   if (request.node->op != "Pow" || !request.constants[1]) return std::nullopt;
   if (request.input_types[1].elements() != 1) return std::nullopt;
   if (request.input_types[0].shape != request.output_types[0].shape) return std::nullopt;
-  const double p = to_doubles(request.constants[1])[0];
+  const HostTensor& constant = request.constants[1];
+  const double p = is_float(constant.type.dtype) ? to_doubles(constant)[0]
+                                                 : static_cast<double>(to_int64s(constant)[0]);
   if (p == 2) return vector::Unary::square;
   if (p == 3) return vector::Unary::cube;
   if (p == 0.5) return vector::Unary::sqrt;

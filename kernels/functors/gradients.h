@@ -30,11 +30,15 @@ struct GeluGrad {
 };
 struct GeluTanhGrad {
   HEADRACE_HOST_DEVICE float operator()(float dy, float x, Scalars) const {
-    constexpr float kScale = GeluTanh::kTwoSqrtTwoOverPi, kCubic = GeluTanh::kCubic;
+    constexpr float kLinear = GeluTanh::kLinear, kCubic = GeluTanh::kCubic;
     const float square = x * x;
-    const float share = logistic(kScale * (x + kCubic * square * x));
-    const float slope = kScale * (1.0f + 3.0f * kCubic * square);
-    return dy * (share + x * slope * (share * (1.0f - share)));
+    const float u = x * (kLinear + kCubic * square);
+    // The logistic function of u and of -u, each to its own last place: both are factors.
+    const float e = exponential_of_nonpositive(-std::fabs(u));
+    const float larger = 1.0f / (1.0f + e), smaller = e * larger;
+    const float share = u < 0.0f ? smaller : larger, rest = u < 0.0f ? larger : smaller;
+    const float slope = kLinear + 3.0f * kCubic * square;
+    return dy * (share * (1.0f + x * slope * rest));
   }
 };
 struct LeakyReluGrad {

@@ -100,11 +100,12 @@ struct Gelu {
     return 0.5f * x * (1.0f + error_function(x * kSqrtHalf));
   }
 };
-// 0.5 (1 + tanh(u)) is the logistic function of 2 u. Hendrycks and Gimpel, arXiv:1606.08415.
+// 0.5 (1 + tanh(u)) is the logistic function of 2 u, here x (kLinear + kCubic x^2). Hendrycks and
+// Gimpel, arXiv:1606.08415.
 struct GeluTanh {
-  static constexpr float kTwoSqrtTwoOverPi = 1.59576912f, kCubic = 0.044715f;
+  static constexpr float kLinear = 1.5957691216f, kCubic = 0.0713548163f;
   HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const {
-    return x * logistic(kTwoSqrtTwoOverPi * (x + kCubic * x * x * x));
+    return x * logistic(x * (kLinear + kCubic * (x * x)));
   }
 };
 
