@@ -32,10 +32,6 @@ class Rewriter {
   ValueId add_constant(std::string name, HostTensor data);
   // A further output for a node that is about to be put in place.
   ValueId add_output(std::string name, TensorType type);
-  // For a node whose operands now have another shape.
-  void set_type(ValueId value, TensorType type) {
-    forward_.graph.value(value).type = std::move(type);
-  }
   // Puts a node at the place of another. Its inputs are made before that place.
   void replace(NodeId place, Node node);
   void erase(NodeId id);

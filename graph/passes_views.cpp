@@ -108,14 +108,14 @@ bool scale_before_transpose(Rewriter& r, NodeId id) {
 
   const Node transpose = r.node(place);
   const TensorType x = r.type(transpose.inputs[0]);
+  const ValueId scaled = r.add_output(scale.name + "/before_transpose", x);
   Node first = scale, second = transpose;
   first.inputs[operand] = transpose.inputs[0];
-  first.outputs = {t};
-  second.inputs = {t};
+  first.outputs = {scaled};
+  second.inputs = {scaled};
   second.outputs = {y};
-  r.set_type(t, x);
-  r.replace(id, std::move(second));
   r.replace(place, std::move(first));
+  r.replace(id, std::move(second));
   return true;
 }
 
@@ -138,9 +138,12 @@ bool transpose_into_matmul(Rewriter& r, NodeId id) {
     const auto innermost = static_cast<int64_t>(perm.size()) - 1;
     if (rest.back() == innermost && r.is_private(transpose.outputs[0]) &&
         product.inputs[0] != product.inputs[1]) {
-      const TensorType& x = r.type(transpose.inputs[0]);
-      r.set_type(transpose.outputs[0], {x.dtype, permuted(x.shape, rest)});
+      const TensorType x = r.type(transpose.inputs[0]);
+      const ValueId kept =
+          r.add_output(transpose.name + "/innermost_kept", {x.dtype, permuted(x.shape, rest)});
       transpose.attributes.set("perm", rest);
+      transpose.outputs = {kept};
+      product.inputs[operand] = kept;
       r.replace(place, std::move(transpose));
       r.replace(id, std::move(product));
       return true;
