@@ -9,15 +9,16 @@
 
 namespace headrace {
 
-// A graph without the nodes and values that no root depends on. `remap` (if given) receives for
+// A graph without the nodes and values that no root depends on; its inputs stay. `remap` (if given) receives for
 // each old value its new id or kNoValue; `remap_nodes` likewise.
 Graph drop_dead(const Graph& graph, std::span<const ValueId> roots,
                 std::vector<ValueId>* remap = nullptr, std::vector<NodeId>* remap_nodes = nullptr);
 
-// Forward-graph rewrites that keep meaning and gradients: Identity and same-type Cast out, Reshape
-// of Reshape, Transpose pairs and Transpose into MatMul's flags, MatMul + Add(bias) -> MatMul with
-// bias, relu into BatchNormalization, Conv or MatMul, guards against NaN behind a softmax whose
-// mask leaves something in every row. State updates are renumbered.
+// Forward-graph rewrites that keep meaning, gradients and the model's outputs (passes_rewrites.h
+// lists them): what changes nothing goes, views merge, Transposes become MatMul's flags, biases and
+// relu go into the node before them, decomposed Gelu and LayerNormalization are put together, and
+// guards against NaN go where a softmax's mask leaves something in every row. Values, nodes and
+// state updates are renumbered.
 struct ForwardGraph {
   Graph graph;
   std::vector<StateUpdate> state_updates;
