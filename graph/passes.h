@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-// A graph without the nodes and values that no root depends on; its inputs stay. `remap` (if given) receives for
-// each old value its new id or kNoValue; `remap_nodes` likewise.
+// A graph without the nodes and values that no root depends on; its inputs stay. `remap` (if given)
+// receives for each old value its new id or kNoValue; `remap_nodes` likewise.
 Graph drop_dead(const Graph& graph, std::span<const ValueId> roots,
                 std::vector<ValueId>* remap = nullptr, std::vector<NodeId>* remap_nodes = nullptr);
 
