@@ -1,0 +1,55 @@
+#include <array>
+
+#include "cli/command.h"
+
+namespace headrace {
+
+std::span<const Command> all_commands() {
+  static const std::array<Command, 6> commands = {{
+      {.name = "train",
+       .bit = kTrain,
+       .argument = "MODEL.onnx|RUN.toml",
+       .takes_run_file = true,
+       .summary = "Train a model; write it back as ONNX",
+       .examples = "  headrace train models/fashion-cnn/run.toml -o scheduler=1f1b\n"
+                   "  headrace train net.onnx --data train.npz --loss cross-entropy --batch 64 \\\n"
+                   "    --devices cpu:2 --microbatches 8 --optimizer adamw --epochs 3\n",
+       .run = train_command},
+      {.name = "plan",
+       .bit = kPlan,
+       .argument = "MODEL.onnx|RUN.toml",
+       .takes_run_file = true,
+       .summary = "Show stages, schedule and predicted times; run nothing",
+       .examples = "  headrace plan net.onnx --loss cross-entropy --batch 64 --devices cpu:4 \\\n"
+                   "    --microbatches 8 --scheduler 1f1b\n",
+       .run = plan_command},
+      {.name = "run",
+       .bit = kRun,
+       .argument = "MODEL.onnx",
+       .summary = "Forward only: outputs of one batch",
+       .examples = "  headrace run net.onnx --inputs batch.npz --outputs answers.npz\n",
+       .run = run_command},
+      {.name = "grad",
+       .bit = kGrad,
+       .argument = "MODEL.onnx",
+       .summary = "Loss and every parameter's gradient of one batch",
+       .examples =
+           "  headrace grad net.onnx --inputs batch.npz --loss cross-entropy:logits:target \\\n"
+           "    --outputs gradients.npz\n",
+       .run = grad_command},
+      {.name = "inspect",
+       .bit = kInspect,
+       .argument = "MODEL.onnx",
+       .summary = "Operators, parameters, FLOPs, what is not supported",
+       .examples = "  headrace inspect net.onnx --batch 8\n",
+       .run = inspect_command},
+      {.name = "plugins",
+       .bit = kPlugins,
+       .summary = "Schedulers and partitioners that were found",
+       .examples = "  headrace plugins --plugin-path build/plugins\n",
+       .run = plugins_command},
+  }};
+  return commands;
+}
+
+}  // namespace headrace

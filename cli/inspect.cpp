@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/quantity.h"
+#include "cli/text_table.h"
+#include "kernels/evaluate.h"
+
+namespace headrace {
+namespace {
+
+void print_json(const Inspection& model) {
+  nlohmann::ordered_json unsupported = nlohmann::ordered_json::array();
+  for (const auto& [op, domain, node, why] : model.unsupported)
+    unsupported.push_back({{"operator", op}, {"domain", domain}, {"node", node}, {"why", why}});
+  const nlohmann::ordered_json json = {{"opset", model.opset},
+                                       {"ir_version", model.ir_version},
+                                       {"producer", model.producer},
+                                       {"nodes", model.nodes},
+                                       {"operators", model.operators},
+                                       {"parameters", model.parameters},
+                                       {"trainable", model.trainable},
+                                       {"flops", model.flops},
+                                       {"supported", unsupported.empty()},
+                                       {"unsupported", unsupported}};
+  fmt::print("{}\n", json.dump(2));
+}
+
+void print_text(const Inspection& model, const Settings& settings) {
+  fmt::print("model       {}\n", settings.run.model);
+  fmt::print("written by  {}, opset {}, IR version {}\n",
+             model.producer.empty() ? "(no name)" : model.producer, model.opset, model.ir_version);
+  fmt::print("parameters  {}, of them trainable {}\n", show_count(model.parameters),
+             show_count(model.trainable));
+  if (model.flops > 0)
+    fmt::print("forward     {}FLOP for {}\n", show_number(model.flops),
+               settings.run.batch
+                   ? fmt::format("a batch of {}", *settings.run.batch)
+                   : std::string("the batch as exported, one sample where it is free"));
+  std::vector<std::pair<std::string, int64_t>> operators(model.operators.begin(),
+                                                         model.operators.end());
+  std::stable_sort(operators.begin(), operators.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  TextTable table({{"nodes", Align::right}, {"operator"}});
+  for (const auto& [name, count] : operators) table.add({show_count(count), name});
+  fmt::print("\n{}", table.text());
+  if (model.unsupported.empty()) {
+    fmt::print("\nevery node is supported\n");
+    return;
+  }
+  TextTable refused({{"not supported"}, {"domain"}, {"node"}, {"why"}});
+  for (const auto& [op, domain, node, why] : model.unsupported)
+    refused.add({op, domain, node, why});
+  fmt::print("\n{}", refused.text());
+}
+
+}  // namespace
+
+void inspect_command(const Settings& settings) {
+  const RunConfig& run = settings.run;
+  const Inspection model = inspect_model(run.model, {.bind = run.bind,
+                                                     .batch = run.batch,
+                                                     .untie = run.untie,
+                                                     .freeze = run.freeze,
+                                                     .evaluate = evaluate});
+  settings.json ? print_json(model) : print_text(model, settings);
+}
+
+}  // namespace headrace

@@ -1,0 +1,174 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/plan_summary.h"
+#include "cli/plugin_choice.h"
+#include "cli/quantity.h"
+#include "cli/terminal.h"
+#include "cli/text_table.h"
+#include "executor/calibrate.h"
+#include "executor/devices.h"
+#include "scheduler/text.h"
+
+namespace headrace {
+namespace {
+
+using nlohmann::ordered_json;
+
+// A skip connection may cross many stages; a person wants to see the shape, not every line.
+constexpr size_t kChannelsShown = 24;
+
+ordered_json to_json(const StageSummary& stage) {
+  return {{"stage", stage.stage},
+          {"device", stage.device},
+          {"nodes", {{"F", stage.nodes[0]}, {"I", stage.nodes[1]}, {"W", stage.nodes[2]}}},
+          {"first", stage.first},
+          {"last", stage.last},
+          {"forward_s", stage.cost.forward_s},
+          {"backward_input_s", stage.cost.backward_input_s},
+          {"backward_weight_s", stage.cost.backward_weight_s},
+          {"parameter_bytes", stage.cost.parameter_bytes},
+          {"gradient_bytes", stage.cost.gradient_bytes},
+          {"optimizer_bytes", stage.cost.optimizer_bytes},
+          {"activation_bytes", stage.cost.activation_bytes},
+          {"weight_stash_bytes", stage.cost.weight_stash_bytes}};
+}
+
+void print_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions) {
+  const Simulation& simulation = plan.simulation;
+  ordered_json stages = ordered_json::array(), channels = ordered_json::array();
+  for (const auto& stage : summary.stages) stages.push_back(to_json(stage));
+  for (const auto& channel : summary.channels)
+    channels.push_back({{"from", channel.from},
+                        {"to", channel.to},
+                        {"value", channel.value},
+                        {"type", channel.type},
+                        {"bytes", channel.bytes},
+                        {"gradient", channel.gradient}});
+  ordered_json json = {{"model", summary.model},
+                       {"parameters", summary.parameters},
+                       {"flops", summary.step_flops},
+                       {"forward_flops", summary.forward_flops},
+                       {"batch", summary.batch},
+                       {"scheduler", summary.scheduler},
+                       {"partitioner", summary.partitioner},
+                       {"devices", plan.schedule.devices.size()},
+                       {"microbatches", plan.schedule.microbatches},
+                       {"stages", stages},
+                       {"channels", channels},
+                       {"bottleneck_s", plan.score.bottleneck_s},
+                       {"cut_bytes", plan.score.cut_bytes},
+                       {"makespan", simulation.makespan_s},
+                       {"span", simulation.span_s},
+                       {"bubble_makespan", simulation.bubble_makespan},
+                       {"bubble_span", simulation.bubble_span},
+                       {"busy", simulation.busy_s},
+                       {"peak_activations", simulation.peak_activations},
+                       {"peak_weight_stash", simulation.peak_weight_stash},
+                       {"update_s", plan.update_s},
+                       {"step_s_predicted", summary.step_s},
+                       {"predicted_peak_bytes", summary.predicted_peak_bytes},
+                       {"notes", summary.notes}};
+  if (actions) {
+    json["actions"] = ordered_json::array();
+    for (const auto& device : plan.schedule.devices) {
+      ordered_json row = ordered_json::array();
+      for (const Action& action : device) row.push_back(to_string(action));
+      json["actions"].push_back(row);
+    }
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
+std::string milliseconds(double seconds) { return fmt::format("{:.3f}", 1e3 * seconds); }
+std::string bytes(int64_t count) { return show_bytes(static_cast<double>(count)); }
+
+void print_stages(const PlanSummary& summary) {
+  TextTable table({{"stage", Align::right},
+                   {"device", Align::right},
+                   {"nodes", Align::right},
+                   {"F ms", Align::right},
+                   {"I ms", Align::right},
+                   {"W ms", Align::right},
+                   {"parameters", Align::right},
+                   {"activations", Align::right},
+                   {"from .. to"}});
+  for (const auto& stage : summary.stages)
+    table.add({fmt::format("{}", stage.stage), fmt::format("{}", stage.device),
+               fmt::format("{}", stage.nodes[0]), milliseconds(stage.cost.forward_s),
+               milliseconds(stage.cost.backward_input_s),
+               milliseconds(stage.cost.backward_weight_s), bytes(stage.cost.parameter_bytes),
+               bytes(stage.cost.activation_bytes), stage.first + " .. " + stage.last});
+  fmt::print("\n{}", clip_lines(table.text(), output_columns()));
+}
+
+void print_channels(const PlanSummary& summary) {
+  if (summary.channels.empty()) return;
+  TextTable table({{"channel"}, {"bytes", Align::right}, {"carries"}});
+  const size_t shown = std::min(summary.channels.size(), kChannelsShown);
+  for (size_t c = 0; c < shown; ++c) {
+    const ChannelSummary& channel = summary.channels[c];
+    table.add({fmt::format("{} -> {}", channel.from, channel.to), bytes(channel.bytes),
+               fmt::format("{} {}", channel.value, channel.type)});
+  }
+  fmt::print("\n{}", clip_lines(table.text(), output_columns()));
+  if (shown < summary.channels.size())
+    fmt::print("... and {} more (--json has all)\n", summary.channels.size() - shown);
+}
+
+void print_schedule(const PlanSummary& summary, const PreparedPlan& plan, bool whole) {
+  fmt::print("\nschedule {}, {} micro-batches\n", summary.scheduler, plan.schedule.microbatches);
+  fmt::print("{}", clip_lines(to_grid(plan.schedule), whole ? kUnlimited : output_columns()));
+}
+
+void print_devices(const PlanSummary& summary, const Simulation& simulation) {
+  TextTable table({{"device", Align::right},
+                   {"busy", Align::right},
+                   {"idle", Align::right},
+                   {"peak activations", Align::right},
+                   {"waiting for W", Align::right},
+                   {"peak memory", Align::right}});
+  for (size_t d = 0; d < simulation.busy_s.size(); ++d)
+    table.add({fmt::format("{}", d), show_seconds(simulation.busy_s[d]),
+               show_percent(1 - simulation.busy_s[d] / simulation.makespan_s),
+               fmt::format("{}", simulation.peak_activations[d]),
+               fmt::format("{}", simulation.peak_weight_stash[d]),
+               bytes(summary.predicted_peak_bytes[d])});
+  fmt::print("\n{}", table.text());
+}
+
+void print_text(const PlanSummary& summary, const PreparedPlan& plan, const Settings& settings) {
+  fmt::print("model {}: {} parameters; a step of {} samples takes {}FLOP, {}FLOP of them forward\n",
+             summary.model, show_count(summary.parameters), summary.batch,
+             show_number(summary.step_flops), show_number(summary.forward_flops));
+  for (const auto& note : summary.notes) fmt::print("  {}\n", note);
+  fmt::print("partition {}: at most {} of work per device and micro-batch, {} cross devices\n",
+             summary.partitioner, show_seconds(plan.score.bottleneck_s),
+             bytes(plan.score.cut_bytes));
+  print_stages(summary);
+  print_channels(summary);
+  print_schedule(summary, plan, settings.actions);
+  print_devices(summary, plan.simulation);
+  fmt::print("\nstep {} ({} of it the update), bubble {}\n", show_seconds(summary.step_s),
+             show_seconds(plan.update_s), show_percent(plan.simulation.bubble_makespan));
+}
+
+}  // namespace
+
+void plan_command(const Settings& settings) {
+  const RunConfig& run = settings.run;
+  const ChosenPlugins plugins = choose_plugins(settings);
+  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
+  const auto device = std::move(make_devices("cpu:1", threads).front());
+  const PreparedModel model = prepare_model(run, *device);
+  const DeviceRates rates = cached_rates(*device, fmt::format("cpu, {} threads", threads));
+  const PreparedPlan plan =
+      prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, rates);
+  const PlanSummary summary = summarize(model, plan, settings);
+  settings.json ? print_json(summary, plan, settings.actions) : print_text(summary, plan, settings);
+}
+
+}  // namespace headrace

@@ -1,0 +1,71 @@
+#include "cli/plan_summary.h"
+
+#include "graph/op_def.h"
+
+namespace headrace {
+namespace {
+
+std::string name_of(const Node& node) { return node.name.empty() ? node.op : node.name; }
+
+StageSummary summarize_stage(const Graph& graph, const StagePlan& plan, size_t stage) {
+  StageSummary summary{
+      .stage = static_cast<int>(stage), .device = plan.device[stage], .cost = plan.cost[stage]};
+  for (const NodeId id : plan.nodes[stage]) {
+    const Node& node = graph.node(id);
+    if (node.phase == Phase::update) continue;
+    ++summary.nodes[static_cast<size_t>(node.phase)];
+    if (node.phase != Phase::forward) continue;
+    if (summary.first.empty()) summary.first = name_of(node);
+    summary.last = name_of(node);
+  }
+  return summary;
+}
+
+ChannelSummary summarize_channel(const Graph& graph, const Channel& channel) {
+  const Value& value = graph.value(channel.value);
+  return {.from = channel.from,
+          .to = channel.to,
+          .value = value.name,
+          .type = to_string(value.type),
+          .bytes = channel.bytes,
+          .gradient = channel.phase != Phase::forward};
+}
+
+// As TrainReport::predicted_peak_bytes.
+std::vector<int64_t> peak_bytes(const PreparedPlan& plan) {
+  std::vector<int64_t> bytes = plan.simulation.peak_activation_bytes;
+  for (size_t s = 0; s < plan.plan.cost.size(); ++s) {
+    const StageCost& cost = plan.plan.cost[s];
+    bytes[static_cast<size_t>(plan.plan.device[s])] +=
+        cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
+                      const Settings& settings) {
+  const Graph& graph = model.training.graph;
+  PlanSummary summary{.model = settings.run.model,
+                      .batch = model.microbatch_size * settings.run.microbatches,
+                      .scheduler = settings.scheduler,
+                      .partitioner = settings.partitioner,
+                      .notes = model.model.notes,
+                      .predicted_peak_bytes = peak_bytes(plan),
+                      .step_s = plan.simulation.makespan_s + plan.update_s};
+  for (const auto& gradient : model.training.gradients)
+    summary.parameters += graph.value(gradient.parameter).type.elements();
+  for (const Node& node : graph.nodes()) {
+    const double flops = node_cost(graph, node).flops * settings.run.microbatches;
+    summary.step_flops += flops;
+    if (node.phase == Phase::forward) summary.forward_flops += flops;
+  }
+  for (size_t s = 0; s < plan.plan.nodes.size(); ++s)
+    summary.stages.push_back(summarize_stage(graph, plan.plan, s));
+  for (const Channel& channel : plan.plan.channels)
+    summary.channels.push_back(summarize_channel(graph, channel));
+  return summary;
+}
+
+}  // namespace headrace

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <string>
+
+namespace headrace {
+
+inline constexpr size_t kUnlimited = std::numeric_limits<size_t>::max();
+
+// Columns of the terminal that stdout goes to; kUnlimited where it is a file or a pipe.
+size_t output_columns();
+
+// Every line cut to `columns`, with "..." where something was cut.
+std::string clip_lines(const std::string& text, size_t columns);
+
+}  // namespace headrace

@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/plugin_choice.h"
+#include "cli/progress.h"
+#include "cli/quantity.h"
+
+namespace headrace {
+namespace {
+
+std::string default_output(const std::string& model) {
+  return std::filesystem::path(model).stem().string() + "-trained.onnx";
+}
+
+// Shows a training on stderr; evaluations on stdout unless that is kept for JSON.
+class Display {
+ public:
+  explicit Display(bool json) : evaluations_(json ? stderr : stdout) {}
+
+  TrainObserver observer() {
+    return {.planned = [this](const auto& model, const auto& plan) { planned(model, plan); },
+            .progress = [this](const TrainProgress& at) { progressed(at); },
+            .evaluated = [this](const Evaluation& result) { evaluated(result); }};
+  }
+
+  void finish() {
+    if (progress_) progress_->finish();
+  }
+
+ private:
+  void planned(const PreparedModel& prepared, const PreparedPlan& plan) {
+    for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
+    batch_ = prepared.microbatch_size * plan.schedule.microbatches;
+    sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
+  }
+
+  // The first step only starts the clock: it is also the one that warms everything up.
+  void progressed(const TrainProgress& at) {
+    epoch_ = at.epoch;
+    if (!progress_)
+      progress_.emplace(at.steps, at.step);
+    else
+      progress_->update(at.step, at.loss, batch_);
+  }
+
+  void evaluated(const Evaluation& result) {
+    if (progress_) progress_->clear();
+    std::string line = fmt::format("epoch {}: loss {:.4f}", epoch_, result.loss);
+    if (sequences_) line += fmt::format(", perplexity {:.3f}", std::exp(result.loss));
+    if (result.accuracy) line += fmt::format(", accuracy {}", show_percent(*result.accuracy));
+    fmt::print(evaluations_, "{} on {} samples\n", line, result.samples);
+    std::fflush(evaluations_);
+  }
+
+  std::FILE* evaluations_;
+  std::optional<Progress> progress_;
+  int64_t batch_ = 0;
+  int64_t epoch_ = 0;
+  bool sequences_ = false;  // a sample has several targets, as tokens have
+};
+
+nlohmann::ordered_json to_json(const TrainReport& report, const Settings& settings) {
+  nlohmann::ordered_json json = {
+      {"steps", report.steps},
+      {"samples", report.samples},
+      {"final_loss", report.losses.empty() ? nlohmann::ordered_json()
+                                           : nlohmann::ordered_json(report.losses.back())},
+      {"losses", report.losses}};
+  if (report.evaluation) {
+    json["eval"] = {{"loss", report.evaluation->loss}};
+    if (report.evaluation->accuracy) json["eval"]["accuracy"] = *report.evaluation->accuracy;
+    json["eval"]["samples"] = report.evaluation->samples;
+  }
+  json["seconds"] = report.seconds;
+  json["samples_per_s"] =
+      report.seconds > 0 ? static_cast<double>(report.samples) / report.seconds : 0;
+  json["step_s"] = report.step_s;
+  json["devices"] = report.devices;
+  json["stages"] = report.stages;
+  json["microbatches"] = report.microbatches;
+  json["scheduler"] = settings.scheduler;
+  json["partitioner"] = settings.partitioner;
+  json["weights_sha256"] = report.weights_sha256;
+  json["peak_bytes"] = report.peak_bytes;
+  json["predicted_peak_bytes"] = report.predicted_peak_bytes;
+  json["bubble"] = report.bubble;
+  json["predicted_bubble"] = report.predicted_bubble;
+  json["step_s_predicted"] = report.step_s_predicted;
+  json["notes"] = report.notes;
+  json["output"] = settings.train.output;
+  return json;
+}
+
+std::string join_bytes(const std::vector<int64_t>& bytes) {
+  std::string text;
+  for (const int64_t each : bytes)
+    text += (text.empty() ? "" : ", ") + show_bytes(static_cast<double>(each));
+  return text;
+}
+
+void print_text(const TrainReport& report, const Settings& settings) {
+  if (report.steps > 0) {
+    fmt::print("{} steps, {} samples in {}: {:.0f} samples/s, last loss {:.4f}\n",
+               show_count(report.steps), show_count(report.samples), show_seconds(report.seconds),
+               static_cast<double>(report.samples) / report.seconds, report.losses.back());
+    fmt::print("step {} (predicted {}), bubble {} (predicted {})\n", show_seconds(report.step_s),
+               show_seconds(report.step_s_predicted), show_percent(report.bubble),
+               show_percent(report.predicted_bubble));
+  } else {
+    fmt::print("no step was left to do\n");
+  }
+  fmt::print("peak memory of each device: {} (predicted {})\n", join_bytes(report.peak_bytes),
+             join_bytes(report.predicted_peak_bytes));
+  fmt::print("weights sha256 {}\n", report.weights_sha256);
+  fmt::print("trained model: {}\n", settings.train.output);
+}
+
+}  // namespace
+
+void train_command(const Settings& given) {
+  Settings settings = given;
+  if (settings.train.output.empty()) settings.train.output = default_output(settings.run.model);
+  const ChosenPlugins plugins = choose_plugins(settings);
+  Display display(settings.json);
+  const TrainReport report = train(settings.run, settings.train, *plugins.scheduler,
+                                   *plugins.partitioner, display.observer());
+  display.finish();
+  if (settings.json)
+    fmt::print("{}\n", to_json(report, settings).dump(2));
+  else
+    print_text(report, settings);
+}
+
+}  // namespace headrace
