@@ -29,8 +29,7 @@ ValueId repeat_heads(ImportContext& c, ValueId x, int64_t times) {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-// What is_causal and the window sizes leave visible, as a bias of [queries, keys]: 0 where query i
-// sees key j, minus infinity elsewhere. Query i stands at position i + offset.
+// What is_causal and the window sizes leave visible. Query i stands at position i + offset.
 struct Visibility {
   int64_t offset = 0, left = -1, right = -1;
   bool causal = false;
@@ -43,25 +42,29 @@ struct Visibility {
   }
 };
 
-ValueId visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries,
-                        int64_t keys) {
+// What is added to the scores: 0 or the mask's value where a query sees a key, minus infinity
+// elsewhere. `may_hide_all`: a row may leave no key.
+struct Bias {
+  ValueId value = kNoValue;
+  bool may_hide_all = false;
+};
+
+Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys) {
   auto [bias, bytes] = allocate_host_tensor({DType::f32, {queries, keys}});
   auto* to = reinterpret_cast<float*>(bytes);
+  bool all_see = true;
   for (int64_t q = 0; q < queries; ++q) {
-    bool any = false;
+    bool sees_any = false;
     for (int64_t k = 0; k < keys; ++k) {
-      any = any || visible.sees(q, k);
+      sees_any = sees_any || visible.sees(q, k);
       *to++ = visible.sees(q, k) ? 0 : kMinusInfinity;
     }
-    if (!any) throw Unsupported("query {} sees no key", q);
+    all_see = all_see && sees_any;
   }
-  return c.add_constant(bias);
+  return {c.add_constant(bias), !all_see};
 }
 
-// A mask in the file may leave a row without any key; its output is zero then, which a softmax
-// alone does not give. Such rows are looked for here where the mask is known; a mask that is fed is
-// trusted.
-void check_rows(const HostTensor& mask) {
+bool hides_a_row(const HostTensor& mask) {
   const bool is_bool = mask.type.dtype == DType::boolean;
   const int64_t keys = mask.type.shape.empty() ? 1 : mask.type.shape.back();
   const auto values = is_bool ? std::vector<double>() : to_doubles(mask);
@@ -70,30 +73,52 @@ void check_rows(const HostTensor& mask) {
     for (int64_t k = row * keys; k < (row + 1) * keys; ++k)
       any = any || (is_bool ? mask.as<bool>()[static_cast<size_t>(k)]
                             : !std::isinf(values[static_cast<size_t>(k)]));
-    if (!any) throw Unsupported("row {} of its mask leaves no key", row);
+    if (!any) return true;
   }
+  return false;
 }
 
-ValueId mask_bias(ImportContext& c, int64_t keys) {
-  if (c.operand(3).has_data()) check_rows(c.operand(3).data);
+// A mask that is shorter than the keys hides the rest of them.
+Bias mask_bias(ImportContext& c, int64_t keys) {
+  const bool may_hide_all = !c.operand(3).has_data() || hides_a_row(c.operand(3).data);
   ValueId mask = c.value(3);
   if (c.type(3).dtype == DType::boolean)
     mask = c.add("Where", {mask, c.scalar(0, DType::f32), c.scalar(kMinusInfinity, DType::f32)});
   const Shape shape = c.type_of(mask).shape;
-  if (shape.empty() || shape.back() >= keys) return mask;
+  if (shape.empty() || shape.back() >= keys) return {mask, may_hide_all};
   std::vector<int64_t> pads(2 * shape.size(), 0);
   pads.back() = keys - shape.back();
-  return c.add("Pad", {mask},
+  mask = c.add("Pad", {mask},
                {{"pads", pads},
                 {"mode", std::string("constant")},
                 {"value", static_cast<double>(kMinusInfinity)}});
+  return {mask, may_hide_all};
+}
+
+Bias total_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys) {
+  if (!c.has(3)) return visible.limited() ? visibility_bias(c, visible, queries, keys) : Bias{};
+  const Bias mask = mask_bias(c, keys);
+  if (!visible.limited()) return mask;
+  // Two masks that each leave a key may leave none together.
+  const Bias limits = visibility_bias(c, visible, queries, keys);
+  return {c.add("Add", {mask.value, limits.value}), true};
+}
+
+// softmax(scores + bias) where a row that sees no key is zero instead of not-a-number.
+ValueId guarded_softmax(ImportContext& c, ValueId scores, const Bias& bias) {
+  const auto axis = static_cast<int64_t>(c.type_of(bias.value).shape.size()) - 1;
+  const ValueId highest = c.add("ReduceMax", {bias.value},
+                                {{"axes", std::vector<int64_t>{axis}}, {"keepdims", int64_t{1}}});
+  const ValueId hidden = c.add("Equal", {highest, c.scalar(kMinusInfinity, DType::f32)});
+  const ValueId zero = c.scalar(0, DType::f32);
+  const ValueId safe = c.add("Where", {hidden, zero, scores});
+  return c.add("Where", {hidden, zero, c.add("Softmax", {safe}, {{"axis", int64_t{3}}})});
 }
 
 // ONNX's Attention (opset 23 and later), written out. Both operands of the product are scaled by
 // the root of the scale, as its definition says.
 void attention(ImportContext& c) {
   if (c.has(6)) throw Unsupported("nonpad_kv_seqlen");
-  if (c.wants(3)) throw Unsupported("its fourth output (the product of queries and keys) is used");
   if (c.get_int("softmax_precision", onnx::TensorProto::FLOAT) != onnx::TensorProto::FLOAT)
     throw Unsupported("softmax_precision other than float");
   if (c.type(0).dtype != DType::f32)
@@ -123,18 +148,25 @@ void attention(ImportContext& c) {
   query = c.add("Mul", {query, root});
   key = c.add("Mul", {key, root});
   ValueId scores = c.add("MatMul", {query, key}, {{"transpose_b", int64_t{1}}});
+  std::vector<ValueId> stages = {scores};  // by qk_matmul_output_mode
   const double cap = c.get_float("softcap", 0);
   if (cap > 0) {
     const ValueId ratio = c.add("Mul", {scores, c.scalar(1 / cap, DType::f32)});
     scores = c.add("Mul", {c.add("Tanh", {ratio}), c.scalar(cap, DType::f32)});
   }
+  stages.push_back(scores);
   const Visibility visible{.offset = past,
                            .left = c.get_int("left_window_size", -1),
                            .right = c.get_int("right_window_size", -1),
                            .causal = c.get_int("is_causal", 0) != 0};
-  if (c.has(3)) scores = c.add("Add", {scores, mask_bias(c, keys)});
-  if (visible.limited()) scores = c.add("Add", {scores, visibility_bias(c, visible, q[2], keys)});
-  const ValueId weights = c.add("Softmax", {scores}, {{"axis", int64_t{3}}});
+  const Bias bias = total_bias(c, visible, q[2], keys);
+  if (bias.value != kNoValue) scores = c.add("Add", {scores, bias.value});
+  stages.push_back(scores);
+  const ValueId weights = bias.may_hide_all ? guarded_softmax(c, scores, bias)
+                                            : c.add("Softmax", {scores}, {{"axis", int64_t{3}}});
+  stages.push_back(weights);
+  if (c.wants(3))
+    c.result(stages.at(static_cast<size_t>(c.get_int("qk_matmul_output_mode", 0))), 3);
   ValueId out = c.add("MatMul", {weights, value});
   if (packed) {
     const Shape shape = c.type_of(out).shape;

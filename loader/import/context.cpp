@@ -66,6 +66,7 @@ std::vector<ValueId> ImportContext::values() {
 
 ValueId ImportContext::state(size_t input) {
   const Operand& operand = inputs_.at(input);
+  if (operand.kind == Operand::Kind::computed) return operand.value;
   if (operand.weight < 0 || target_.weights == nullptr)
     throw Unsupported("running statistics that are not stored in the model");
   return target_.weights->state(operand.weight,
@@ -73,7 +74,7 @@ ValueId ImportContext::state(size_t input) {
 }
 
 void ImportContext::set_state(ValueId read, ValueId replacement) {
-  target_.weights->set_state(read, replacement);
+  if (target_.weights != nullptr) target_.weights->set_state(read, replacement);
 }
 
 bool ImportContext::frozen(size_t input) const {

@@ -78,7 +78,8 @@ class ImportContext {
   // kNoValue for one that is left out.
   ValueId value(size_t input);
   std::vector<ValueId> values();
-  ValueId state(size_t input);  // a running statistic
+  // A running statistic; one that the model computes is a plain value, which nothing is kept in.
+  ValueId state(size_t input);
   void set_state(ValueId read, ValueId replacement);
   bool frozen(size_t input) const;
 

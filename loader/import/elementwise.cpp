@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "loader/import/rules.h"
 #include "loader/onnx/tensor_proto.h"
 
@@ -10,9 +12,16 @@ void same(ImportContext& c) { c.result(c.add(c.op(), c.values())); }
 void mod(ImportContext& c) { c.result(c.add("Mod", c.values(), {{"fmod", c.get_int("fmod", 0)}})); }
 
 void is_inf(ImportContext& c) {
-  if (c.get_int("detect_negative", 1) == 0 || c.get_int("detect_positive", 1) == 0)
-    throw Unsupported("only infinities of both signs can be asked for");
-  c.result(c.add("IsInf", {c.value(0)}));
+  const bool negative = c.get_int("detect_negative", 1) != 0;
+  const bool positive = c.get_int("detect_positive", 1) != 0;
+  if (!negative && !positive) throw Unsupported("infinities of neither sign");
+  if (negative && positive) {
+    c.result(c.add("IsInf", {c.value(0)}));
+    return;
+  }
+  const double infinity = std::numeric_limits<double>::infinity();
+  const ValueId wanted = c.scalar(negative ? -infinity : infinity, c.type(0).dtype);
+  c.result(c.add("Equal", {c.value(0), wanted}));
 }
 
 // Sum, Max, Min, Mean of any number of inputs, from left to right.

@@ -166,7 +166,9 @@ void space_to_depth(ImportContext& c) {
   if (s.size() != 4 || b < 1 || s[2] % b != 0 || s[3] % b != 0)
     throw Unsupported("input {} with blocks of {}", to_string(s), b);
   const ValueId x = c.reshape(c.value(0), {s[0], s[1], s[2] / b, b, s[3] / b, b});
-  const ValueId moved = c.transpose(x, {0, 3, 5, 1, 2, 4});
+  const bool dcr = c.get_string("mode", "DCR") == "DCR";
+  const ValueId moved = c.transpose(
+      x, dcr ? std::vector<int64_t>{0, 3, 5, 1, 2, 4} : std::vector<int64_t>{0, 1, 3, 5, 2, 4});
   c.result(c.reshape(moved, {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
 }
 

@@ -164,7 +164,6 @@ void WeightTable::set_state(ValueId read, ValueId replacement) {
     latest_state_[state] = replacement;
     return;
   }
-  HEADRACE_CHECK(false, "value {} is not a state", static_cast<int32_t>(read));
 }
 
 std::vector<StateUpdate> WeightTable::state_updates() const {

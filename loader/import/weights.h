@@ -38,7 +38,7 @@ class WeightTable {
   // The running statistic that this reader updates. The same statistic in several readers (--untie
   // none) is updated by one after the other: a later one continues from the earlier's result.
   ValueId state(int weight, const Reader& reader);
-  void set_state(ValueId read, ValueId replacement);
+  void set_state(ValueId read, ValueId replacement);  // nothing where `read` is no state
 
   std::vector<StateUpdate> state_updates() const;
   std::vector<Weight> in_graph() const;  // in graph order

@@ -57,7 +57,7 @@ std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path);
 // The checker's verdict on a model whose external files are checked elsewhere. Throws Error.
 void check_model(const onnx::ModelProto& model, const std::string& path);
 
-// Version of the default operator set, 0 when the model imports none.
+// Version of the default operator set; 0 when the model imports none, 1 before IR 3.
 int64_t opset_version(const onnx::ModelProto& model);
 
 bool is_default_domain(const std::string& domain);

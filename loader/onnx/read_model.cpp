@@ -53,6 +53,7 @@ void check_versions(const onnx::ModelProto& model, const std::string& path) {
     throw Error("{}: IR version {} is newer than the newest known, {}", path, model.ir_version(),
                 static_cast<int>(onnx::Version::IR_VERSION));
   const int64_t opset = opset_version(model);
+  if (opset == 0) return;  // only operators of other domains
   if (opset < kOldestOpset || opset > newest_opset())
     throw Error("{}: opset {} is outside of the supported {}..{}; convert the model's version",
                 path, opset, kOldestOpset, newest_opset());
@@ -75,7 +76,7 @@ std::shared_ptr<onnx::ModelProto> inline_functions(const onnx::ModelProto& model
 bool is_default_domain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
 int64_t opset_version(const onnx::ModelProto& model) {
-  int64_t version = 0;
+  int64_t version = model.ir_version() < 3 ? 1 : 0;
   for (const auto& import : model.opset_import())
     if (is_default_domain(import.domain())) version = import.version();
   return version;
