@@ -289,7 +289,7 @@ void DeviceCheck::check_accumulation(const Node& node, KernelRequest request,
 }
 
 void DeviceCheck::run() {
-  for (const Node& node : case_.graph().nodes()) check_node(node);
+  for (const Node* node : case_.nodes()) check_node(*node);
 }
 
 }  // namespace headrace

@@ -40,6 +40,15 @@ ValueId project(Graph& graph, ValueId output, uint64_t salt) {
 
 }  // namespace
 
+std::vector<const Node*> OperatorCase::nodes() const {
+  std::vector<const Node*> own;
+  for (size_t n = 0; n < graph().nodes().size(); ++n) {
+    const Node& candidate = graph().nodes()[n];
+    if (static_cast<NodeId>(n) == node || candidate.origin == node) own.push_back(&candidate);
+  }
+  return own;
+}
+
 HostTensor draw(const InputSpec& spec, uint64_t salt) {
   switch (spec.type.dtype) {
     case DType::f32:

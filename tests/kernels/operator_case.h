@@ -19,6 +19,8 @@ struct OperatorCase {
 
   const Graph& graph() const { return training.graph; }
   bool has_gradient() const { return training.loss != kNoValue; }
+  // The row's node and those that its gradient rule made, without the projection around them.
+  std::vector<const Node*> nodes() const;
 };
 
 // Throws Error naming the row where the graph cannot be built.
