@@ -38,6 +38,43 @@ Prepared prepare_batch_normalization_inference_gradient(const Context&, const Ke
 LayoutProposal propose_as_given(const Context&, const KernelRequest&);
 Prepared prepare_reorder(const Context&, const KernelRequest&);
 
+// reduction.cpp
+Prepared prepare_reduction(const Context&, const KernelRequest&);
+Prepared prepare_squared_norm(const Context&, const KernelRequest&);
+// softmax.cpp
+Prepared prepare_softmax_rows(const Context&, const KernelRequest&);
+Prepared prepare_softmax_gradient_rows(const Context&, const KernelRequest&);
+Prepared prepare_softmax(const Context&, const KernelRequest&);
+Prepared prepare_softmax_gradient(const Context&, const KernelRequest&);
+// layer_normalization.cpp
+Prepared prepare_layer_normalization(const Context&, const KernelRequest&);
+Prepared prepare_layer_normalization_gradient(const Context&, const KernelRequest&);
+// class_loss.cpp
+Prepared prepare_class_loss(const Context&, const KernelRequest&);
+Prepared prepare_class_loss_gradient(const Context&, const KernelRequest&);
+Prepared prepare_correct_count(const Context&, const KernelRequest&);
+// pair_loss.cpp
+Prepared prepare_pair_loss(const Context&, const KernelRequest&);
+Prepared prepare_pair_loss_gradient(const Context&, const KernelRequest&);
+// movement.cpp
+Prepared prepare_transpose(const Context&, const KernelRequest&);
+Prepared prepare_expand(const Context&, const KernelRequest&);
+Prepared prepare_slice(const Context&, const KernelRequest&);
+Prepared prepare_slice_gradient(const Context&, const KernelRequest&);
+Prepared prepare_concat(const Context&, const KernelRequest&);
+Prepared prepare_split(const Context&, const KernelRequest&);
+// gather.cpp
+Prepared prepare_gather(const Context&, const KernelRequest&);
+Prepared prepare_gather_gradient(const Context&, const KernelRequest&);
+// dropout.cpp
+Prepared prepare_dropout(const Context&, const KernelRequest&);
+Prepared prepare_dropout_gradient(const Context&, const KernelRequest&);
+// update.cpp
+LayoutProposal propose_update(const Context&, const KernelRequest&);
+LayoutProposal propose_squared_norm(const Context&, const KernelRequest&);
+Prepared prepare_adam(const Context&, const KernelRequest&);
+Prepared prepare_sgd(const Context&, const KernelRequest&);
+
 // proposals.cpp
 // Everything row-major.
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);

@@ -58,6 +58,50 @@ const std::vector<OperatorEntry>& entries() {
                           prepare_batch_normalization_inference_gradient,
                           propose_batch_normalization_gradient));
     list.push_back(onednn("Reorder", prepare_reorder, propose_as_given));
+    for (std::string_view op :
+         {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"}) {
+      list.push_back(vectorised(op, prepare_reduction));
+    }
+    for (std::string_view op : {"Softmax", "LogSoftmax"}) {
+      list.push_back(
+          {op, {{"vector", prepare_softmax_rows}, {"oneDNN", prepare_softmax}}, propose_row_major});
+    }
+    for (std::string_view op : {"SoftmaxGrad", "LogSoftmaxGrad"}) {
+      list.push_back(
+          {op,
+           {{"vector", prepare_softmax_gradient_rows}, {"oneDNN", prepare_softmax_gradient}},
+           propose_row_major});
+    }
+    list.push_back(vectorised("LayerNormalization", prepare_layer_normalization));
+    list.push_back(vectorised("LayerNormalizationGrad", prepare_layer_normalization_gradient));
+    for (std::string_view op : {"SoftmaxCrossEntropy", "NegativeLogLikelihood"}) {
+      list.push_back(vectorised(op, prepare_class_loss));
+    }
+    for (std::string_view op : {"SoftmaxCrossEntropyGrad", "NegativeLogLikelihoodGrad"}) {
+      list.push_back(vectorised(op, prepare_class_loss_gradient));
+    }
+    list.push_back(vectorised("CorrectCount", prepare_correct_count));
+    for (std::string_view op :
+         {"MeanSquaredError", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits"}) {
+      list.push_back(vectorised(op, prepare_pair_loss));
+    }
+    for (std::string_view op :
+         {"MeanSquaredErrorGrad", "BinaryCrossEntropyGrad", "BinaryCrossEntropyWithLogitsGrad"}) {
+      list.push_back(vectorised(op, prepare_pair_loss_gradient));
+    }
+    list.push_back(vectorised("Transpose", prepare_transpose));
+    list.push_back(vectorised("Expand", prepare_expand));
+    list.push_back(vectorised("Slice", prepare_slice));
+    list.push_back(vectorised("SliceGrad", prepare_slice_gradient));
+    list.push_back(vectorised("Concat", prepare_concat));
+    list.push_back(vectorised("Split", prepare_split));
+    list.push_back(vectorised("Gather", prepare_gather));
+    list.push_back(vectorised("GatherGrad", prepare_gather_gradient));
+    list.push_back(vectorised("Dropout", prepare_dropout));
+    list.push_back(vectorised("DropoutGrad", prepare_dropout_gradient));
+    list.push_back(vectorised("AdamUpdate", prepare_adam, propose_update));
+    list.push_back(vectorised("SgdUpdate", prepare_sgd, propose_update));
+    list.push_back(vectorised("SquaredNorm", prepare_squared_norm, propose_squared_norm));
     std::ranges::sort(list, {}, &OperatorEntry::op);
     return list;
   }();

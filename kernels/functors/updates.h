@@ -39,7 +39,7 @@ template <typename Step>
 HEADRACE_HOST_DEVICE inline SgdResult sgd_momentum_update(float parameter, float gradient,
                                                           float momentum, const Step& s) {
   const float g = gradient * s.gradient_scale + s.weight_decay * parameter;
-  const float next = s.momentum * momentum + s.gradient_share * g;
+  const float next = s.momentum_kept * momentum + s.gradient_share * g;
   const float direction = s.nesterov ? g + s.momentum * next : next;
   return {parameter - s.rate * direction, next};
 }

@@ -148,8 +148,10 @@ struct AdamStep {
   float inv_sqrt_correction;               // 1 / sqrt(1 - beta2^t)
 };
 struct SgdStep {
-  float gradient_scale, rate, weight_decay, momentum;
-  float gradient_share;  // 1 - dampening
+  float gradient_scale, rate, weight_decay;
+  float momentum;
+  float momentum_kept;   // of the old buffer: momentum, or 0 in the first step
+  float gradient_share;  // 1 - dampening, or 1 in the first step
   bool nesterov;
 };
 
