@@ -9,7 +9,7 @@
 namespace headrace {
 
 int64_t element_count(std::span<const int64_t> shape) {
-  constexpr int64_t kLargest = int64_t{1} << 62;
+  constexpr int64_t kLargest = int64_t{1} << 59;
   int64_t count = 1;
   bool overflow = false;
   for (int64_t d : shape) {

@@ -11,7 +11,7 @@ namespace headrace {
 
 using Shape = std::vector<int64_t>;  // every dimension known and >= 0; empty: a scalar
 
-// Product of the dimensions. Throws Error when it does not fit 2^62.
+// Product of the dimensions. Throws Error when it exceeds 2^59, so that bytes fit an int64_t.
 int64_t element_count(std::span<const int64_t> shape);
 
 // "[2, 3, 4]"
