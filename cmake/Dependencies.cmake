@@ -20,4 +20,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 set(HEADRACE_ZIP PkgConfig::LIBZIP)
 
+find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+
 find_package(dnnl 3.2 CONFIG REQUIRED)

@@ -24,7 +24,7 @@ jobs=$(nproc)
 packages=(
   build-essential cmake ninja-build pkg-config ccache ca-certificates
   python3 python3-venv python3-pip
-  libprotobuf-dev protobuf-compiler libboost-dev libzip-dev
+  libprotobuf-dev protobuf-compiler libboost-dev libzip-dev zlib1g-dev libssl-dev
   libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   dataset-fashion-mnist bible-kjv
