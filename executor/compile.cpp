@@ -538,14 +538,6 @@ class Compiler {
 
 }  // namespace
 
-std::vector<ValueId> storage_roots(const Graph& graph) {
-  std::vector<ValueId> root(graph.values().size());
-  for (size_t v = 0; v < root.size(); ++v) root[v] = static_cast<ValueId>(v);
-  for (const Node& node : graph.nodes())
-    if (node.op == "Reshape") root[index(node.outputs[0])] = root[index(node.inputs[0])];
-  return root;
-}
-
 DeviceProgram compile_pass(const PassSpec& spec, int device, DeviceMemory& memory,
                            TransferTable& transfers) {
   return Compiler(spec, device, memory, transfers).compile();

@@ -22,9 +22,6 @@ struct PassSpec {
   const Simulation* simulation = nullptr;  // of that schedule
 };
 
-// The value whose memory `id` shares along a chain of Reshape.
-std::vector<ValueId> storage_roots(const Graph& graph);
-
 // The program of one device: kernels prepared, memory planned over the schedule, transfers placed.
 //
 // A value lives from the node that makes it to the last that reads it, per micro-batch. Memory that

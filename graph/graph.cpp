@@ -121,6 +121,14 @@ std::vector<std::vector<NodeId>> Graph::consumers() const {
   return readers;
 }
 
+std::vector<ValueId> storage_roots(const Graph& graph) {
+  std::vector<ValueId> root(graph.values().size());
+  for (size_t v = 0; v < root.size(); ++v) root[v] = static_cast<ValueId>(v);
+  for (const Node& node : graph.nodes())
+    if (node.op == "Reshape") root[index(node.outputs[0])] = root[index(node.inputs[0])];
+  return root;
+}
+
 std::string describe(const Graph& graph, const Node& node) {
   std::string outputs, inputs;
   for (const ValueId id : node.outputs)

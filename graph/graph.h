@@ -102,6 +102,9 @@ class Graph {
   std::vector<Node> nodes_;
 };
 
+// For each value the one whose memory it shares: the start of its chain of Reshape, or itself.
+std::vector<ValueId> storage_roots(const Graph& graph);
+
 // "%12 x.3 = MatMul(%3, %4) {transpose_b=1} : f32[8, 64]  [F]", a line per node.
 std::string to_string(const Graph& graph);
 std::string describe(const Graph& graph, const Node& node);

@@ -9,15 +9,6 @@
 namespace headrace {
 namespace {
 
-// Storage is shared along chains of Reshape: what lives on is the chain's first value.
-std::vector<ValueId> storage_roots(const Graph& graph) {
-  std::vector<ValueId> root(graph.values().size());
-  for (size_t v = 0; v < root.size(); ++v) root[v] = static_cast<ValueId>(v);
-  for (const Node& node : graph.nodes())
-    if (node.op == "Reshape") root[index(node.outputs[0])] = root[index(node.inputs[0])];
-  return root;
-}
-
 int stages_of(const PartitionSetting& setting) {
   return static_cast<int>(setting.device_of_stage.size());
 }

@@ -1,0 +1,66 @@
+#include "executor/losses.h"
+
+#include <gmock/gmock.h>
+
+#include "graph/error.h"
+
+namespace headrace {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+Graph classifier(Shape scores) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, std::move(scores)});
+  const ValueId y = graph.add("Relu", {x}, {}, Phase::forward, kNoNode, "logits");
+  graph.outputs = {y};
+  return graph;
+}
+
+TEST(ParseLoss, TakesOutputTargetAndWeight) {
+  const LossOption option = parse_loss("mse:pitch:wanted*0.25");
+  EXPECT_EQ(option.kind, "mse");
+  EXPECT_EQ(option.output, "pitch");
+  EXPECT_EQ(option.target, "wanted");
+  EXPECT_EQ(option.weight, 0.25);
+}
+
+TEST(ParseLoss, NamesTheNearestKind) {
+  EXPECT_THAT([] { parse_loss("crossentropy"); },
+              ThrowsMessage<Error>(HasSubstr("'cross-entropy'")));
+  EXPECT_THAT([] { parse_loss("mse*heavy"); }, ThrowsMessage<Error>(HasSubstr("'heavy'")));
+}
+
+TEST(AttachLosses, ClassesLieOnAxisOneOrLast) {
+  for (const auto& [scores, target] : std::vector<std::pair<Shape, Shape>>{
+           {{8, 10}, {8}}, {{2, 5, 7}, {2, 5}}, {{2, 3, 4, 4}, {2, 4, 4}}}) {
+    Graph graph = classifier(scores);
+    const AttachedLosses attached = attach_losses(graph, {"cross-entropy"});
+    ASSERT_EQ(attached.targets.size(), 1U);
+    EXPECT_EQ(graph.value(attached.targets[0]).type, (TensorType{DType::i64, target}));
+    EXPECT_EQ(attached.correct_counts.size(), 1U);
+  }
+}
+
+TEST(AttachLosses, NeedsALossOrAnOption) {
+  Graph graph = classifier({8, 10});
+  EXPECT_THAT([&] { attach_losses(graph, {}); }, ThrowsMessage<Error>(HasSubstr("--loss")));
+  EXPECT_THAT([&] { attach_losses(graph, {"mse:nothing"}); },
+              ThrowsMessage<Error>(HasSubstr("'logits' f32[8, 10]")));
+}
+
+TEST(AttachLosses, FindsTheModelsOwn) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {4, 3}});
+  const ValueId t = graph.add_input("t", {DType::i64, {4}});
+  const ValueId loss = graph.add("SoftmaxCrossEntropy", {x, t},
+                                 {{"axis", int64_t{1}}, {"reduction", std::string("mean")}});
+  graph.outputs = {x, loss};
+  const AttachedLosses attached = attach_losses(graph, {});
+  ASSERT_EQ(attached.terms.size(), 1U);
+  EXPECT_EQ(attached.terms[0].value, loss);
+}
+
+}  // namespace
+}  // namespace headrace

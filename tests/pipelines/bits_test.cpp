@@ -1,0 +1,63 @@
+#include <gtest/gtest.h>
+
+#include "tests/pipelines/fixture_run.h"
+
+namespace headrace {
+namespace {
+
+constexpr int kSteps = 20;
+
+// The promise that lets a user trust a new plugin: one device, and every cut and schedule, give the
+// same weights bit for bit.
+void expect_same_bits(FixtureRun run) {
+  const auto one_device = train_fixture(run, kSteps);
+  ASSERT_FALSE(one_device.empty());
+  struct Variant {
+    const char* devices;
+    int stages_per_device;
+    const char* scheduler;
+    const char* partitioner;
+  };
+  for (const Variant& variant :
+       {Variant{"cpu:2", 2, "breadth-first", "balanced"}, Variant{"cpu:4", 1, "1f1b", "balanced"},
+        Variant{"cpu:4", 1, "gpipe", "uniform"}, Variant{"cpu:1", 4, "breadth-first", "uniform"},
+        Variant{"cpu:3", 1, "1f1b", "uniform"}}) {
+    run.devices = variant.devices;
+    run.stages_per_device = variant.stages_per_device;
+    run.scheduler = variant.scheduler;
+    run.partitioner = variant.partitioner;
+    EXPECT_EQ(differing(one_device, train_fixture(run, kSteps)), "")
+        << variant.devices << " " << variant.scheduler << " " << variant.partitioner;
+  }
+}
+
+TEST(Bits, ConvolutionsWithBatchStatistics) {
+  expect_same_bits({.model = "tests/fixtures/resnet_train.legacy.onnx"});
+}
+
+TEST(Bits, ShippedConvolutionNet) {
+  expect_same_bits({.model = "models/fashion-cnn/fashion-cnn.onnx"});
+}
+
+TEST(Bits, DecoderWithTiedWeights) {
+  expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx"});
+}
+
+TEST(Bits, DecoderWithTiedWeightsAndClipping) {
+  expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx", .clip_norm = 0.5});
+}
+
+TEST(Bits, MomentumOnAnMlp) {
+  expect_same_bits({.model = "tests/fixtures/mlp.dynamo.onnx", .optimizer = "sgd"});
+}
+
+TEST(Bits, TheSameRunTwice) {
+  const FixtureRun run{.model = "tests/fixtures/gpt.dynamo.onnx",
+                       .devices = "cpu:2",
+                       .stages_per_device = 2,
+                       .scheduler = "breadth-first"};
+  EXPECT_EQ(differing(train_fixture(run, 5), train_fixture(run, 5)), "");
+}
+
+}  // namespace
+}  // namespace headrace

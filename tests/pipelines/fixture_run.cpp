@@ -1,0 +1,103 @@
+#include "tests/pipelines/fixture_run.h"
+
+#include <cstring>
+#include <random>
+
+#include "executor/devices.h"
+#include "plugins/host/registry.h"
+
+namespace headrace {
+namespace {
+
+// Contents for an input: normal floats, or integers below `bound`.
+HostTensor random_tensor(const TensorType& type, int64_t bound, std::mt19937_64& random) {
+  auto [tensor, bytes] = allocate_host_tensor(type);
+  const auto count = static_cast<size_t>(type.elements());
+  if (type.dtype == DType::f32) {
+    std::normal_distribution<float> normal;
+    auto* values = reinterpret_cast<float*>(bytes);
+    for (size_t i = 0; i < count; ++i) values[i] = normal(random);
+  } else {
+    auto* values = reinterpret_cast<int64_t*>(bytes);
+    for (size_t i = 0; i < count; ++i)
+      values[i] = static_cast<int64_t>(random() % static_cast<uint64_t>(bound));
+  }
+  return tensor;
+}
+
+RunConfig config_of(const FixtureRun& run) {
+  RunConfig config;
+  config.model = std::string(HEADRACE_SOURCE_DIR) + "/" + run.model;
+  config.devices = run.devices;
+  config.threads_per_device = 1;
+  config.stages_per_device = run.stages_per_device;
+  config.batch = run.batch;
+  config.microbatches = run.microbatches;
+  config.losses = {"cross-entropy"};
+  config.optimizer.name = run.optimizer;
+  config.optimizer.weight_decay = 0.1;
+  if (run.optimizer == "sgd") config.optimizer.momentum = 0.9;
+  config.rate.peak = 1e-3;
+  config.clip_norm = run.clip_norm;
+  config.seed = 3;
+  return config;
+}
+
+}  // namespace
+
+FixtureTraining::FixtureTraining(const FixtureRun& run)
+    : FixtureTraining(run, make_devices(run.devices, 1)) {}
+
+FixtureTraining::FixtureTraining(const FixtureRun& run,
+                                 std::vector<std::unique_ptr<Device>> devices)
+    : config_(config_of(run)) {
+  const PluginRegistry registry({std::string(HEADRACE_BINARY_DIR) + "/plugins"});
+  const auto scheduler = registry.load_scheduler(run.scheduler);
+  const auto strategy = registry.load_partitioner(run.partitioner);
+  prepared_ = prepare_model(config_, *devices[0]);
+  const PreparedPlan plan = prepare_plan(prepared_, config_, *scheduler, *strategy, DeviceRates{});
+  pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices));
+}
+
+void FixtureTraining::feed(int64_t step) {
+  const Graph& graph = prepared_.training.graph;
+  std::mt19937_64 random(static_cast<uint64_t>(step) + 1);
+  for (int m = 0; m < config_.microbatches; ++m) {
+    for (const ValueId id : prepared_.inputs) {
+      const HostTensor tensor = random_tensor(graph.value(id).type, 10, random);
+      pipeline_->feed(id, m, tensor.data.get());
+    }
+    for (const ValueId id : prepared_.targets) {
+      const HostTensor tensor = random_tensor(graph.value(id).type, 3, random);
+      pipeline_->feed(id, m, tensor.data.get());
+    }
+    pipeline_->feed_share(m, 1.0F / static_cast<float>(config_.microbatches));
+  }
+}
+
+double FixtureTraining::step() {
+  feed(step_);
+  return pipeline_->train_step({.step = step_++, .learning_rate = 1e-3});
+}
+
+std::map<std::string, HostTensor> train_fixture(const FixtureRun& run, int steps) {
+  FixtureTraining training(run);
+  for (int s = 0; s < steps; ++s) training.step();
+  return training.weights();
+}
+
+std::string differing(const std::map<std::string, HostTensor>& a,
+                      const std::map<std::string, HostTensor>& b) {
+  std::string names;
+  for (const auto& [name, tensor] : a) {
+    const auto it = b.find(name);
+    if (it == b.end() || it->second.type != tensor.type ||
+        std::memcmp(it->second.data.get(), tensor.data.get(),
+                    static_cast<size_t>(tensor.type.bytes())) != 0)
+      names += " " + name;
+  }
+  if (a.size() != b.size()) names += " (other names)";
+  return names;
+}
+
+}  // namespace headrace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "executor/pipeline.h"
+#include "executor/run_config.h"
+#include "executor/session.h"
+
+namespace headrace {
+
+// How one of the repository's small models is run in a test.
+struct FixtureRun {
+  std::string model;  // path below the source tree
+  std::string devices = "cpu:1";
+  int stages_per_device = 1;
+  std::string scheduler = "gpipe";
+  std::string partitioner = "balanced";
+  int64_t batch = 8;
+  int microbatches = 4;
+  std::string optimizer = "adamw";
+  double clip_norm = 0;
+};
+
+// A run that was prepared from a fixture, fed with random data that only depends on the step.
+class FixtureTraining {
+ public:
+  explicit FixtureTraining(const FixtureRun& run);
+  FixtureTraining(const FixtureRun& run, std::vector<std::unique_ptr<Device>> devices);
+
+  double step();
+  void feed(int64_t step);
+  Pipeline& pipeline() { return *pipeline_; }
+  const PreparedModel& prepared() const { return prepared_; }
+  std::map<std::string, HostTensor> weights() const { return read_weights(*pipeline_); }
+
+ private:
+  RunConfig config_;
+  PreparedModel prepared_;
+  std::unique_ptr<Pipeline> pipeline_;
+  int64_t step_ = 0;
+};
+
+// Weights after `steps` steps.
+std::map<std::string, HostTensor> train_fixture(const FixtureRun& run, int steps);
+
+// Names of tensors that differ in any bit.
+std::string differing(const std::map<std::string, HostTensor>& a,
+                      const std::map<std::string, HostTensor>& b);
+
+}  // namespace headrace
