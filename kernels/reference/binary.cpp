@@ -95,8 +95,11 @@ Loop arithmetic(const KernelRequest& request) {
 
 template <typename T>
 T integer_power(T base, int64_t exponent) {
-  if (exponent < 0) return base == 1 ? T{1} : base == T(-1) ? T(exponent % 2 ? -1 : 1) : T{0};
-  uint64_t result = 1, square = static_cast<uint64_t>(base);
+  if (exponent < 0) {
+    const bool minus_one = std::is_signed_v<T> && base == T(-1);
+    return base == 1 || (minus_one && exponent % 2 == 0) ? T{1} : minus_one ? T(-1) : T{0};
+  }
+  uint64_t result = 1, square = static_cast<uint64_t>(static_cast<Sum<T>>(base));
   for (; exponent > 0; exponent /= 2, square *= square)
     if (exponent % 2) result *= square;
   return wrap<T>(result);
