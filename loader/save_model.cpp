@@ -10,6 +10,7 @@
 #include "loader/onnx/model_source.h"
 #include "loader/onnx/rewrite.h"
 #include "loader/onnx/tensor_proto.h"
+#include "loader/onnx/tensors.h"
 
 namespace headrace {
 namespace {
@@ -53,21 +54,6 @@ class PendingFile {
   std::ofstream stream_;
   bool done_ = false;
 };
-
-void for_each_tensor(onnx::GraphProto& graph,
-                     const std::function<void(onnx::TensorProto&)>& visit) {
-  for (auto& tensor : *graph.mutable_initializer()) visit(tensor);
-  for (auto& node : *graph.mutable_node()) {
-    for (auto& attribute : *node.mutable_attribute()) {
-      if (attribute.has_t()) visit(*attribute.mutable_t());
-      if (attribute.has_g()) for_each_tensor(*attribute.mutable_g(), visit);
-    }
-  }
-}
-
-bool is_external(const onnx::TensorProto& tensor) {
-  return tensor.data_location() == onnx::TensorProto::EXTERNAL;
-}
 
 // What the source keeps in files of its own is brought inside: the written model does not lean on
 // them.

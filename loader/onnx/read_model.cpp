@@ -9,6 +9,7 @@
 
 #include "graph/error.h"
 #include "loader/onnx/model_source.h"
+#include "loader/onnx/tensors.h"
 
 namespace headrace {
 namespace {
@@ -57,6 +58,18 @@ void check_versions(const onnx::ModelProto& model, const std::string& path) {
   if (opset < kOldestOpset || opset > newest_opset())
     throw Error("{}: opset {} is outside of the supported {}..{}; convert the model's version",
                 path, opset, kOldestOpset, newest_opset());
+}
+
+// Where the files lie is settled first: the checker would say it less clearly.
+void check_external_files(ModelSource& source, const std::string& path) {
+  try {
+    for_each_tensor(std::as_const(*source.proto).graph(), [&](const onnx::TensorProto& tensor) {
+      if (is_external(tensor))
+        source.external->open(external_entry(tensor, "location"), tensor.name());
+    });
+  } catch (const Error& error) {
+    throw Error("{}: {}", path, error.what());
+  }
 }
 
 std::shared_ptr<onnx::ModelProto> inline_functions(const onnx::ModelProto& model,
@@ -108,8 +121,9 @@ std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path) {
   source->path = path;
   source->proto = parse(path);
   check_versions(*source->proto, path.string());
-  check_model(*source->proto, path.string());
   source->external = std::make_unique<ExternalData>(path.parent_path());
+  check_external_files(*source, path.string());
+  check_model(*source->proto, path.string());
   if (source->proto->functions_size() > 0)
     source->inlined = inline_functions(*source->proto, path.string());
   return source;

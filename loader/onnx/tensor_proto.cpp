@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "loader/onnx/tensors.h"
+
 namespace headrace {
 namespace {
 
@@ -33,7 +35,7 @@ HostTensor in_place_or_copied(TensorType type, const void* data,
   return tensor;
 }
 
-int64_t parse_offset(const TensorProto& proto, const std::string& key, const std::string& text) {
+int64_t parse_bytes(const TensorProto& proto, const std::string& key, const std::string& text) {
   int64_t value = -1;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc() || end != text.data() + text.size() || value < 0)
@@ -42,18 +44,14 @@ int64_t parse_offset(const TensorProto& proto, const std::string& key, const std
 }
 
 HostTensor read_external(const TensorProto& proto, TensorType type, ExternalData& external) {
-  std::string location;
-  int64_t offset = 0;
-  std::optional<int64_t> length;
-  for (const auto& entry : proto.external_data()) {
-    if (entry.key() == "location") location = entry.value();
-    if (entry.key() == "offset") offset = parse_offset(proto, "offset", entry.value());
-    if (entry.key() == "length") length = parse_offset(proto, "length", entry.value());
-  }
+  const std::string location = external_entry(proto, "location");
+  const std::string offset_text = external_entry(proto, "offset");
+  const std::string length_text = external_entry(proto, "length");
+  const int64_t offset = offset_text.empty() ? 0 : parse_bytes(proto, "offset", offset_text);
   const int64_t needed = type.bytes();
-  if (length && *length != needed)
+  if (!length_text.empty() && parse_bytes(proto, "length", length_text) != needed)
     throw Error("weight '{}': {} needs {} bytes, its external data has {}", proto.name(),
-                to_string(type), needed, *length);
+                to_string(type), needed, length_text);
   auto file = external.open(location, proto.name());
   const auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || needed > size - offset)
@@ -117,10 +115,6 @@ HostTensor read_typed(const TensorProto& proto, TensorType type,
       return narrowed<bool>(std::move(type), proto.int32_data());
   }
   throw Error("weight '{}': unknown element type", proto.name());
-}
-
-bool is_external(const TensorProto& proto) {
-  return proto.data_location() == TensorProto::EXTERNAL;
 }
 
 }  // namespace

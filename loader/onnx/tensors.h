@@ -1,0 +1,43 @@
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <type_traits>
+
+namespace headrace {
+
+// Visits every tensor of a graph, const or not: initializers and attributes, also those of
+// subgraphs.
+template <typename Graph, typename Visit>
+void for_each_tensor(Graph& graph, const Visit& visit) {
+  if constexpr (std::is_const_v<Graph>) {
+    for (const auto& tensor : graph.initializer()) visit(tensor);
+    for (const auto& node : graph.node()) {
+      for (const auto& attribute : node.attribute()) {
+        if (attribute.has_t()) visit(attribute.t());
+        if (attribute.has_g()) for_each_tensor(attribute.g(), visit);
+      }
+    }
+  } else {
+    for (auto& tensor : *graph.mutable_initializer()) visit(tensor);
+    for (auto& node : *graph.mutable_node()) {
+      for (auto& attribute : *node.mutable_attribute()) {
+        if (attribute.has_t()) visit(*attribute.mutable_t());
+        if (attribute.has_g()) for_each_tensor(*attribute.mutable_g(), visit);
+      }
+    }
+  }
+}
+
+inline bool is_external(const onnx::TensorProto& tensor) {
+  return tensor.data_location() == onnx::TensorProto::EXTERNAL;
+}
+
+// The value of an external tensor's entry ("location", "offset", "length"), "" when it has none.
+inline std::string external_entry(const onnx::TensorProto& tensor, const char* key) {
+  for (const auto& entry : tensor.external_data())
+    if (entry.key() == key) return entry.value();
+  return {};
+}
+
+}  // namespace headrace

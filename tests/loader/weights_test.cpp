@@ -1,0 +1,250 @@
+#include <gmock/gmock.h>
+#include <onnx/checker.h>
+
+#include <algorithm>
+
+#include "graph/error.h"
+#include "tests/loader/onnx_text.h"
+
+namespace headrace {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Role role_of(const Model& model, const std::string& name) {
+  const auto id = model.forward.graph.find(name);
+  return id ? model.forward.graph.value(*id).role : Role::input;
+}
+
+TEST(Weights, InitializersConstantNodesAndIdentitiesAreTrained) {
+  const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y)
+<float[2,2] w = {1,0,0,1}, float[2] b = {1,2}, float half = {0.5}>
+{ c = Constant<value = float[2] {3,4}>() i = Identity(b)
+  t = MatMul(x, w) u = Add(t, c) v = Add(u, i) y = Mul(v, half) })");
+  EXPECT_THAT(weight_names(model), ElementsAre("w", "c", "i"));
+  EXPECT_EQ(role_of(model, "half"), Role::constant);
+}
+
+TEST(Weights, WhatReachesNoFloatOutputIsNotTrained) {
+  const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y)
+<float[2,2] keep = {1,0,1,1}, float zero = {0}, float low = {-100}, float[2,2] w = {1,2,3,4}>
+{ c = Equal(keep, zero) t = MatMul(x, w) y = Where(c, low, t) })");
+  EXPECT_THAT(weight_names(model), ElementsAre("w"));
+}
+
+TEST(Weights, MasksAndScalarsAreNotTrained) {
+  auto proto = parse_onnx(R"(g (float[2,2] x) => (float[2,2] y)
+<float[2,2] mask = {0,0,0,0}, float[1] val_7 = {0.5}, float[1] gain = {2}>
+{ t = Add(x, mask) u = Mul(t, val_7) y = Mul(u, gain) })");
+  auto& mask = *proto.mutable_graph()->mutable_initializer(0);
+  mask.set_float_data(1, -std::numeric_limits<float>::infinity());
+  EXPECT_THAT(weight_names(load_onnx(proto)), ElementsAre("gain"));
+  mask.set_float_data(1, std::numeric_limits<float>::lowest());
+  EXPECT_THAT(weight_names(load_onnx(proto)), ElementsAre("gain"));
+}
+
+TEST(Weights, InitializersThatAreInputsTooAreWeights) {
+  const Model model = load_onnx(parse_onnx(R"(g (float[2,2] x, float[2,2] w) => (float[2,2] y)
+<float[2,2] w = {1,2,3,4}> { y = MatMul(x, w) })",
+                                           7, 3));
+  EXPECT_THAT(weight_names(model), ElementsAre("w"));
+  EXPECT_EQ(model.forward.graph.inputs.size(), 1U);
+}
+
+TEST(Weights, FreezePatterns) {
+  LoadOptions options = folding();
+  options.freeze = {"enc_*", "?"};
+  const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y)
+<float[2,2] enc_w = {1,2,3,4}, float[2] b = {1,2}, float[2,2] head = {1,2,3,4}>
+{ t = MatMul(x, enc_w) u = Add(t, b) y = MatMul(u, head) })",
+                                18, options);
+  EXPECT_THAT(weight_names(model), ElementsAre("head"));
+  EXPECT_EQ(role_of(model, "enc_w"), Role::constant);
+}
+
+TEST(Weights, OtherFloatsThanF32AreRefusedForTraining) {
+  const std::string body = R"(g (float16[2,2] x) => (float16[2,2] y)
+<float16[2,2] w = {1,2,3,4}, float16[2] b = {1,2}> { t = MatMul(x, w) y = Add(t, b) })";
+  EXPECT_THAT(message_of<Error>([&] { load_text(body); }),
+              HasSubstr("2 weights of type f16: only f32 weights are trained"));
+}
+
+const std::string kShared = R"(g (float[2,4] x) => (float[2,4] y)
+<float[4] s = {1,1,1,1}, float[4] b = {0,0,0,0}, float[4,4] w = {1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1}>
+{ a = LayerNormalization(x, s, b) c = MatMul(a, w) d = LayerNormalization(c, s, b)
+  e = MatMul(d, w) f = LayerNormalization(e, s, b) y = Add(f, b) })";
+
+TEST(Untie, AutoSeparatesScalesAndBiasesAndKeepsMatrices) {
+  const Model model = load_text(kShared);
+  EXPECT_THAT(weight_names(model), ElementsAre("s", "b", "w", "s@d", "b@d", "s@f", "b@f", "b@y"));
+  EXPECT_THAT(model.notes,
+              Contains("3 LayerNormalization nodes shared s: each trains its own copy"));
+  EXPECT_THAT(model.notes, Contains("2 MatMul nodes share w and stay tied"));
+}
+
+TEST(Untie, NoneAndGlobs) {
+  LoadOptions options = folding();
+  options.untie = "none";
+  EXPECT_THAT(weight_names(load_text(kShared, 18, options)), ElementsAre("s", "b", "w"));
+  options.untie = "w, nothing*";
+  EXPECT_THAT(weight_names(load_text(kShared, 18, options)), ElementsAre("s", "b", "w", "w@e"));
+}
+
+TEST(Untie, NamesCopiesAfterTheModuleOfTheirNode) {
+  auto proto = parse_onnx(kShared);
+  auto& property = *proto.mutable_graph()->mutable_node(2)->add_metadata_props();
+  property.set_key("pkg.torch.onnx.name_scopes");
+  property.set_value("['', 'blocks.1', 'blocks.1.ln', 'layer_norm']");
+  proto.mutable_graph()->mutable_initializer(0)->set_name("blocks.0.ln.weight");
+  for (auto& node : *proto.mutable_graph()->mutable_node())
+    for (auto& input : *node.mutable_input())
+      if (input == "s") input = "blocks.0.ln.weight";
+  EXPECT_THAT(weight_names(load_onnx(proto)),
+              ElementsAre("blocks.0.ln.weight", "b", "w", "blocks.1.ln.weight", "blocks.1.ln.b",
+                          "blocks.0.ln.weight@f", "b@f", "b@y"));
+}
+
+// Weights as the graph holds them, each moved by its place in the list.
+std::map<std::string, HostTensor> moved_weights(const Model& model) {
+  std::map<std::string, HostTensor> weights;
+  float step = 1;
+  for (const Weight& weight : model.weights) {
+    const HostTensor& data = model.forward.graph.value(weight.value).data;
+    std::vector<float> values(data.as<float>().begin(), data.as<float>().end());
+    for (float& value : values) value += step / 8;
+    weights[weight.name] = make_host_tensor<float>(data.type.shape, values);
+    step += 1;
+  }
+  return weights;
+}
+
+// The graph with those weights and the graph of the file that was saved compute the same.
+void expect_round_trip(const onnx::ModelProto& proto, const std::vector<HostTensor>& inputs,
+                       bool external, const LoadOptions& options = folding()) {
+  const TemporaryFolder folder;
+  write_onnx(proto, folder / "in.onnx");
+  Model model = load_model(folder / "in.onnx", options);
+  const auto weights = moved_weights(model);
+  const std::string out = folder / "out.onnx";
+  save_model(model, out, weights, external);
+  onnx::checker::check_model(out, /*full_check=*/true);
+  for (const Weight& weight : model.weights)
+    model.forward.graph.value(weight.value).data = weights.at(weight.name);
+  const Model saved = load_model(out, options);
+  EXPECT_EQ(run(model, inputs), run(saved, inputs));
+  EXPECT_EQ(weight_names(saved).size(), weights.size());
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    files.push_back(entry.path().filename());
+  EXPECT_EQ(files.size(), external ? 3U : 2U) << "a temporary file was left";
+}
+
+TEST(Save, WritesCopiesAsInitializersOfTheirOwn) {
+  expect_round_trip(parse_onnx(kShared), {counting({2, 4})}, false);
+  expect_round_trip(parse_onnx(kShared), {counting({2, 4})}, true);
+}
+
+TEST(Save, WritesThroughIdentitiesConstantNodesAndBranches) {
+  const auto proto = parse_onnx(R"(g (float[2,4] x) => (float[2,4] y)
+<float[4] s = {1,2,1,2}, bool yes = {1}>
+{ s2 = Identity(s) c = Constant<value = float[4] {3,4,5,6}>() a = Add(x, s2) b = Mul(a, s)
+  d = Add(b, c) y = If(yes) <
+    then_branch = then () => (float[2,4] o) <float[4] inner = {1,2,3,4}> { p = Mul(d, inner) o = Add(p, s) },
+    else_branch = other () => (float[2,4] q) { q = Neg(d) }> })");
+  EXPECT_THAT(weight_names(load_onnx(proto)), ElementsAre("s2", "s", "c", "inner", "s@o"));
+  expect_round_trip(proto, {counting({2, 4})}, false);
+}
+
+TEST(Save, ModelsOfIrVersion3KeepTheirWeightsAmongTheInputs) {
+  const auto proto = parse_onnx(R"(g (float[2,4] x, float[4] s) => (float[2,4] y)
+<float[4] s = {1,1,1,1}> { a = Mul(x, s) y = Add(a, s) })",
+                                7, 3);
+  expect_round_trip(proto, {counting({2, 4})}, false);
+}
+
+TEST(Save, LeavesTheRestOfTheFileUntouched) {
+  const TemporaryFolder folder;
+  auto proto = parse_onnx(kShared);
+  proto.set_doc_string("a note");
+  proto.set_producer_name("somebody");
+  write_onnx(proto, folder / "in.onnx");
+  LoadOptions options = folding();
+  options.untie = "none";
+  const Model model = load_model(folder / "in.onnx", options);
+  const auto s = model.forward.graph.value(model.weights[0].value).data;
+  save_model(model, folder / "out.onnx", {{"s", s}});
+  auto saved = read_onnx(folder / "out.onnx");
+  auto& weight = *saved.mutable_graph()->mutable_initializer(0);
+  EXPECT_EQ(weight.raw_data().size(), 16U);
+  *weight.mutable_raw_data() = "";
+  weight.clear_raw_data();
+  *weight.mutable_float_data() = proto.graph().initializer(0).float_data();
+  EXPECT_EQ(saved.SerializeAsString(), proto.SerializeAsString());
+}
+
+TEST(Save, RefusesUnknownWeightsAndOtherShapes) {
+  const TemporaryFolder folder;
+  write_onnx(parse_onnx(kShared), folder / "in.onnx");
+  const Model model = load_model(folder / "in.onnx", folding());
+  EXPECT_THAT(message_of<Error>([&] {
+                save_model(model, folder / "out.onnx", {{"nobody", floats({1}, {1})}});
+              }),
+              HasSubstr("no weight 'nobody'"));
+  EXPECT_THAT(message_of<Error>([&] {
+                save_model(model, folder / "out.onnx", {{"s", floats({1}, {1})}});
+              }),
+              HasSubstr("weight 's' is FLOAT [4] in the model, not f32[1]"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.onnx"));
+}
+
+TEST(Save, WeightsPassedIntoLocalFunctions) {
+  const char* text = R"(<ir_version: 8, opset_import: ["" : 18, "local" : 1]>
+g (float[2,4] x) => (float[2,4] y) <float[4] s = {1,2,3,4}> { a = local.Scale(x, s) y = local.Scale(a, s) }
+<domain: "local", opset_import: ["" : 18]> Scale (a, b) => (c) { c = Mul(a, b) })";
+  onnx::ModelProto proto;
+  ASSERT_TRUE(onnx::OnnxParser(text).Parse(proto).IsOK());
+  expect_round_trip(proto, {counting({2, 4})}, false);
+}
+
+const std::string kBatchNorm = R"(g (float[4,2] x) => (float[4,2] y)
+<float[2] s = {1,1}, float[2] b = {0,0}, float[2] m = {0,0}, float[2] v = {1,1}>
+{ a = BatchNormalization(x, s, b, m, v) y = BatchNormalization(a, s, b, m, v) })";
+
+TEST(State, RunningStatisticsAreLiveAgainInTraining) {
+  const Model model = load_text(kBatchNorm);
+  EXPECT_THAT(operators(model), ElementsAre("BatchNormalization", "BatchNormalization"));
+  EXPECT_EQ(model.forward.state_updates.size(), 4U);
+  EXPECT_EQ(role_of(model, "m"), Role::state);
+  EXPECT_THAT(weight_names(model), ElementsAre("m", "v", "s", "b", "m@y", "v@y", "s@y", "b@y"));
+}
+
+TEST(State, SharedStatisticsAreUpdatedOneAfterTheOther) {
+  LoadOptions options = folding();
+  options.untie = "none";
+  const Model model = load_text(kBatchNorm, 18, options);
+  ASSERT_EQ(model.forward.state_updates.size(), 2U);
+  const Graph& graph = model.forward.graph;
+  const Node& first = graph.nodes()[0];
+  const Node& second = graph.nodes()[1];
+  EXPECT_EQ(second.inputs[3], first.outputs[3]);
+  EXPECT_EQ(model.forward.state_updates[0].replacement, second.outputs[3]);
+}
+
+TEST(State, StaysAsExportedWhenFrozenOrNotTraining) {
+  LoadOptions options = folding();
+  options.training = false;
+  EXPECT_THAT(operators(load_text(kBatchNorm, 18, options)),
+              ElementsAre("BatchNormalizationInference", "BatchNormalizationInference"));
+  options.training = true;
+  options.freeze = {"m", "v"};
+  const Model model = load_text(kBatchNorm, 18, options);
+  EXPECT_THAT(operators(model),
+              ElementsAre("BatchNormalizationInference", "BatchNormalizationInference"));
+  EXPECT_THAT(model.forward.state_updates, IsEmpty());
+}
+
+}  // namespace
+}  // namespace headrace
