@@ -3,48 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "executor/time_node.h"
 #include "graph/error.h"
 #include "graph/op_def.h"
 
 namespace headrace {
 namespace {
-
-// Seconds of one run of a node on zeros, the fastest of several.
-double time_node(Device& device, const Graph& graph, const Node& node) {
-  const KernelRequest request = kernel_request(graph, node);
-  const auto kernel = device.prepare(request);
-  std::vector<Buffer> memory;
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-  for (const ValueId id : node.inputs) {
-    memory.push_back(device.allocate(static_cast<size_t>(graph.value(id).bytes())));
-    inputs.push_back(memory.back().data());
-  }
-  for (const ValueId id : node.outputs) {
-    memory.push_back(device.allocate(static_cast<size_t>(graph.value(id).bytes())));
-    outputs.push_back(memory.back().data());
-  }
-  const Buffer workspace = device.allocate(std::max<size_t>(kernel->workspace_bytes(), 1));
-  const StepContext context;
-  const KernelArgs args{inputs, outputs, workspace.data(), &context};
-  double best = 1e9;
-  const auto begin = std::chrono::steady_clock::now();
-  for (int run = 0; run < 40; ++run) {
-    const auto start = std::chrono::steady_clock::now();
-    kernel->run(args);
-    const auto end = std::chrono::steady_clock::now();
-    if (run > 0) best = std::min(best, std::chrono::duration<double>(end - start).count());
-    if (run > 2 && std::chrono::duration<double>(end - begin).count() > 0.05) break;
-  }
-  return best;
-}
 
 struct Probe {
   Graph graph;

@@ -5,34 +5,18 @@
 #include <optional>
 #include <set>
 
+#include "executor/device_order.h"
 #include "executor/memory_plan.h"
 #include "graph/error.h"
 
 namespace headrace {
 namespace {
 
-constexpr int32_t kUnset = -1;
-
 // A piece of memory: in the arena while it is needed, or at an address that stays.
 struct Storage {
   Interval interval;
   void* address = nullptr;
   int32_t taken_over = kUnset;  // the storage whose memory this one goes on using
-};
-
-// One node of one micro-batch.
-struct Turn {
-  NodeId node{};
-  int stage = 0, microbatch = 0;
-};
-
-// One compute action with what the schedule puts around it.
-struct Step {
-  Action action;
-  double start_s = 0;            // simulated
-  std::vector<size_t> posts;     // receives posted before it
-  std::vector<size_t> sent;      // sends that must be over before it
-  int64_t first = 0, last = -1;  // positions of its turns
 };
 
 class Compiler {
@@ -45,15 +29,13 @@ class Compiler {
         transfers_(transfers),
         microbatches_(static_cast<size_t>(spec.schedule->microbatches)),
         root_(storage_roots(graph_)),
+        stage_(stage_of_nodes(spec)),
+        order_(device_order(spec, device, transfers)),
         local_(graph_.values().size() * microbatches_, kUnset),
         received_(spec.plan->channels.size() * microbatches_, kUnset) {}
 
   DeviceProgram compile() {
-    stage_of_node();
-    find_live();
-    list_turns();
     find_persistent();
-    find_guards();
     assign_storage();
     prepare_kernels();
     share_in_place();
@@ -69,97 +51,6 @@ class Compiler {
   }
   size_t received_slot(size_t channel, int microbatch) const {
     return channel * microbatches_ + static_cast<size_t>(microbatch);
-  }
-
-  void stage_of_node() {
-    stage_.assign(graph_.nodes().size(), kUnset);
-    for (size_t s = 0; s < spec_.plan->nodes.size(); ++s)
-      for (const NodeId node : spec_.plan->nodes[s]) stage_[index(node)] = static_cast<int>(s);
-  }
-
-  // Nodes that something wanted depends on: a pass runs no others.
-  void find_live() {
-    live_.assign(graph_.nodes().size(), false);
-    std::vector<bool> wanted(graph_.values().size(), false);
-    for (const auto& gradient : spec_.gradients)
-      for (const ValueId c : gradient.contributions) wanted[index(c)] = true;
-    for (const auto& update : spec_.state_updates) wanted[index(update.replacement)] = true;
-    for (const ValueId result : spec_.results) wanted[index(result)] = true;
-    for (size_t n = live_.size(); n-- > 0;) {
-      const Node& node = graph_.nodes()[n];
-      for (const ValueId output : node.outputs)
-        live_[n] = live_[n] || (output != kNoValue && wanted[index(output)]);
-      if (!live_[n]) continue;
-      for (const ValueId input : node.inputs)
-        if (input != kNoValue) wanted[index(input)] = true;
-    }
-  }
-
-  // I before W where the gradient must leave for another device; otherwise each W right where its
-  // inputs are at hand, which frees activations earlier.
-  bool sends_gradients(int stage) const {
-    return std::any_of(spec_.plan->channels.begin(), spec_.plan->channels.end(),
-                       [&](const Channel& c) {
-                         return c.from == stage && c.phase == Phase::backward_input && !here(c.to);
-                       });
-  }
-
-  void add_turns(int stage, int microbatch, std::initializer_list<Phase> phases) {
-    const auto& nodes = spec_.plan->nodes[static_cast<size_t>(stage)];
-    const auto add = [&](auto wanted) {
-      for (const NodeId node : nodes)
-        if (live_[index(node)] && wanted(graph_.node(node).phase))
-          turns_.push_back({node, stage, microbatch});
-    };
-    if (phases.size() == 2 && sends_gradients(stage)) {
-      for (const Phase phase : phases) add([&](Phase p) { return p == phase; });
-    } else {
-      add([&](Phase p) { return std::find(phases.begin(), phases.end(), p) != phases.end(); });
-    }
-  }
-
-  void list_turns() {
-    const auto& timeline = spec_.simulation->timeline[static_cast<size_t>(device_)];
-    std::vector<size_t> posts;
-    for (const auto& [action, start_s, end_s] : timeline) {
-      if (action.kind == ActionKind::receive_forward ||
-          action.kind == ActionKind::receive_backward) {
-        posts.push_back(transfers_.of(action));
-        continue;
-      }
-      if (!is_compute(action.kind)) continue;
-      Step step;
-      step.action = action;
-      step.start_s = start_s;
-      step.posts = std::move(posts);
-      posts.clear();
-      step.first = static_cast<int64_t>(turns_.size());
-      const int s = action.stage, m = action.microbatch;
-      switch (action.kind) {
-        case ActionKind::forward:
-          add_turns(s, m, {Phase::forward});
-          break;
-        case ActionKind::backward_input:
-          add_turns(s, m, {Phase::backward_input});
-          break;
-        case ActionKind::backward_weight:
-          add_turns(s, m, {Phase::backward_weight});
-          break;
-        case ActionKind::backward:
-          add_turns(s, m, {Phase::backward_input, Phase::backward_weight});
-          break;
-        case ActionKind::overlap:
-          add_turns(s, m, {Phase::forward});
-          add_turns(action.other_stage, action.other_microbatch,
-                    {Phase::backward_input, Phase::backward_weight});
-          break;
-        default:
-          break;
-      }
-      step.last = static_cast<int64_t>(turns_.size()) - 1;
-      steps_.push_back(std::move(step));
-    }
-    HEADRACE_CHECK(posts.empty(), "a receive that nothing on device {} reads", device_);
   }
 
   // Values that stay put: gradient accumulators, replaced states, results.
@@ -198,41 +89,6 @@ class Compiler {
            here(stage_[index(producer)]);
   }
 
-  // For every send of this device the first step that starts after it is over, in simulated time.
-  void find_guards() {
-    const auto& timeline = spec_.simulation->timeline[static_cast<size_t>(device_)];
-    guard_.assign(transfers_.transfers.size(), kUnset);
-    for (const auto& [action, start_s, end_s] : timeline) {
-      if (action.kind != ActionKind::send_forward && action.kind != ActionKind::send_backward)
-        continue;
-      const double over_s = std::max(end_s, posted_s(action) + (end_s - start_s));
-      const size_t transfer = transfers_.of(action);
-      const auto next = std::partition_point(steps_.begin(), steps_.end(),
-                                             [&](const Step& s) { return s.start_s < over_s; });
-      if (next == steps_.end()) continue;
-      guard_[transfer] = static_cast<int32_t>(next - steps_.begin());
-      next->sent.push_back(transfer);
-    }
-  }
-
-  // When the receive of a send is posted: when the receiver's step before it is over.
-  double posted_s(const Action& send) const {
-    const bool forward = send.kind == ActionKind::send_forward;
-    const Action receive{
-        .kind = forward ? ActionKind::receive_forward : ActionKind::receive_backward,
-        .stage = send.peer,
-        .microbatch = send.microbatch,
-        .peer = send.stage};
-    const auto receiver = static_cast<size_t>(spec_.plan->device[static_cast<size_t>(send.peer)]);
-    double before_s = 0;
-    for (const auto& [action, start_s, end_s] : spec_.simulation->timeline[receiver]) {
-      if (action == receive) return before_s;
-      if (is_compute(action.kind)) before_s = end_s;
-    }
-    HEADRACE_CHECK(false, "a send without its receive");
-    return 0;
-  }
-
   int32_t new_storage(int64_t bytes, int64_t position, void* address) {
     storages_.push_back({.interval = {bytes, position, position}, .address = address});
     return static_cast<int32_t>(storages_.size() - 1);
@@ -264,7 +120,7 @@ class Compiler {
   }
 
   void assign_storage() {
-    for (const Step& step : steps_) {
+    for (const Step& step : order_.steps) {
       for (const size_t transfer : step.posts) {
         const PlannedTransfer& t = transfers_.transfers[transfer];
         for (const auto& part : t.parts)
@@ -272,7 +128,7 @@ class Compiler {
               new_storage(part.bytes, step.first, nullptr);
       }
       for (int64_t position = step.first; position <= step.last; ++position)
-        assign_turn(turns_[static_cast<size_t>(position)], position);
+        assign_turn(order_.turns[static_cast<size_t>(position)], position);
     }
   }
 
@@ -304,14 +160,14 @@ class Compiler {
 
   // Last position at which a transfer may still read its source.
   int64_t free_after(size_t transfer) const {
-    const int32_t guard = guard_[transfer];
-    return guard == kUnset ? static_cast<int64_t>(turns_.size())
-                           : steps_[static_cast<size_t>(guard)].first - 1;
+    const int32_t guard = order_.guard[transfer];
+    return guard == kUnset ? static_cast<int64_t>(order_.turns.size())
+                           : order_.steps[static_cast<size_t>(guard)].first - 1;
   }
 
   void prepare_kernels() {
     kernels_.resize(graph_.nodes().size());
-    for (const Turn& turn : turns_) {
+    for (const Turn& turn : order_.turns) {
       const Node& node = graph_.node(turn.node);
       Prepared& prepared = kernels_[index(turn.node)];
       if (prepared.write != nullptr || node.op == "Reshape") continue;
@@ -339,8 +195,8 @@ class Compiler {
   // Where a kernel may work in place and its input is needed no longer, the output goes on using
   // the input's memory.
   void share_in_place() {
-    for (size_t position = 0; position < turns_.size(); ++position) {
-      const Turn& turn = turns_[position];
+    for (size_t position = 0; position < order_.turns.size(); ++position) {
+      const Turn& turn = order_.turns[position];
       const Node& node = graph_.node(turn.node);
       const Kernel* kernel = kernels_[index(turn.node)].write;
       if (kernel == nullptr) continue;
@@ -371,8 +227,8 @@ class Compiler {
       of.push_back(s);
     }
     // Scratch of turns whose kernel cannot accumulate: made, added, forgotten.
-    for (size_t position = 0; position < turns_.size(); ++position) {
-      const Turn& turn = turns_[position];
+    for (size_t position = 0; position < order_.turns.size(); ++position) {
+      const Turn& turn = order_.turns[position];
       const Prepared& prepared = kernels_[index(turn.node)];
       if (!prepared.accumulates || prepared.accumulate != nullptr) continue;
       for (const ValueId output : graph_.node(turn.node).outputs) {
@@ -403,7 +259,7 @@ class Compiler {
     std::set<size_t> arrived;
     std::set<ValueId> begun;  // accumulators that hold something
 
-    for (const Step& step : steps_) {
+    for (const Step& step : order_.steps) {
       for (const size_t transfer : step.sent) program_.add(InstructionKind::wait_send, transfer);
       for (const size_t transfer : step.posts) {
         PlannedTransfer& t = transfers_.transfers[transfer];
@@ -413,7 +269,7 @@ class Compiler {
       }
       program_.begin_action(step.action);
       for (int64_t position = step.first; position <= step.last; ++position) {
-        const Turn& turn = turns_[static_cast<size_t>(position)];
+        const Turn& turn = order_.turns[static_cast<size_t>(position)];
         await_inputs(turn, arrived);
         emit_call(turn, static_cast<size_t>(position), begun);
         emit_sends(turn, parts_missing);
@@ -422,7 +278,7 @@ class Compiler {
     }
     // Before the step is over every send has left.
     for (size_t t = 0; t < transfers_.transfers.size(); ++t)
-      if (transfers_.transfers[t].from_device == device_ && guard_[t] == kUnset)
+      if (transfers_.transfers[t].from_device == device_ && order_.guard[t] == kUnset)
         program_.add(InstructionKind::wait_send, t);
   }
 
@@ -518,12 +374,8 @@ class Compiler {
   TransferTable& transfers_;
   const size_t microbatches_;
   const std::vector<ValueId> root_;
-  std::vector<int> stage_;
-  std::vector<bool> live_;
-
-  std::vector<Step> steps_;
-  std::vector<Turn> turns_;
-  std::vector<int32_t> guard_;  // per transfer: the step that waits for its send
+  const std::vector<int> stage_;
+  const DeviceOrder order_;
   std::vector<Storage> storages_;
   std::vector<int32_t> local_, received_;
   std::vector<int64_t> offset_;

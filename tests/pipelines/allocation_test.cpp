@@ -29,6 +29,8 @@ void* counted(size_t bytes, const void* caller) {
 
 }  // namespace
 
+// The pairs below match each other, which the compiler cannot see once they are inlined.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(size_t bytes) { return counted(bytes, __builtin_return_address(0)); }
 void* operator new[](size_t bytes) { return counted(bytes, __builtin_return_address(0)); }
 void operator delete(void* memory) noexcept { std::free(memory); }

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "graph/autodiff.h"
+#include "partitioner/stage_plan.h"
+#include "scheduler/simulate.h"
+
+namespace headrace {
+
+// A pass over all micro-batches, to be compiled: a whole training step, or forward alone.
+struct PassSpec {
+  const Graph* graph = nullptr;
+  std::vector<ParameterGradient> gradients;  // accumulated over the micro-batches
+  std::vector<StateUpdate> state_updates;
+  std::vector<ValueId> results;  // kept per micro-batch, in the slots of their device
+  const StagePlan* plan = nullptr;
+  const Schedule* schedule = nullptr;      // lowered
+  const Simulation* simulation = nullptr;  // of that schedule
+};
+
+}  // namespace headrace
