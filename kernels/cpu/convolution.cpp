@@ -22,11 +22,6 @@ ConvolutionShape shape_of_input_gradient(const KernelRequest& request) {
   return convolution_shape(*request.node, request.output_types[0], request.input_types[1],
                            request.input_types[0]);
 }
-ConvolutionShape shape_of_weight_gradient(const KernelRequest& request) {
-  return convolution_shape(*request.node, request.input_types[1], request.output_types[0],
-                           request.input_types[0]);
-}
-
 BackwardData::primitive_desc backward_data(const ConvolutionShape& s,
                                            const Forward::primitive_desc& forward) {
   auto make = [&](const Desc& source, const Desc& destination) {
@@ -97,6 +92,11 @@ ConvolutionShape convolution_shape(const Node& node, TensorType source, TensorTy
   return s;
 }
 
+ConvolutionShape weight_gradient_shape(const KernelRequest& request) {
+  return convolution_shape(*request.node, request.input_types[1], request.output_types[0],
+                           request.input_types[0]);
+}
+
 Forward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias) {
   dnnl::primitive_attr attributes = user_scratchpad();
   if (s.relu) {
@@ -164,7 +164,7 @@ LayoutProposal propose_convolution_input_gradient(const Context& context,
 LayoutProposal propose_convolution_weight_gradient(const Context& context,
                                                    const KernelRequest& request) {
   if (!refusal_of(request).empty()) return propose_row_major(context, request);
-  const ConvolutionShape shape = shape_of_weight_gradient(request);
+  const ConvolutionShape shape = weight_gradient_shape(request);
   const Forward::primitive_desc forward = forward_convolution(shape, false);
   LayoutProposal proposal = propose_row_major(context, request);
   proposal.inputs[0] = graph_layout(forward.dst_desc());
@@ -215,7 +215,7 @@ Prepared prepare_convolution_input_gradient(const Context& context, const Kernel
 
 Prepared prepare_convolution_weight_gradient(const Context& context, const KernelRequest& request) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
-  const ConvolutionShape shape = shape_of_weight_gradient(request);
+  const ConvolutionShape shape = weight_gradient_shape(request);
   const bool bias = has_output(request, 1);
   const auto backward = backward_weights(shape, bias, forward_convolution(shape, false));
   auto kernel = std::make_unique<PrimitiveKernel>(context, BackwardWeights(backward),

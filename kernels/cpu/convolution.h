@@ -18,6 +18,9 @@ struct ConvolutionShape {
 ConvolutionShape convolution_shape(const Node& node, TensorType source, TensorType weights,
                                    TensorType destination);
 
+// The same from a ConvWeightGrad.
+ConvolutionShape weight_gradient_shape(const KernelRequest& request);
+
 // The forward primitive with every layout left to oneDNN: its choice of layouts is the one that all
 // three nodes of a convolution are built on.
 dnnl::convolution_forward::primitive_desc forward_convolution(const ConvolutionShape& shape,

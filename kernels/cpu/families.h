@@ -22,6 +22,8 @@ LayoutProposal propose_convolution_weight_gradient(const Context&, const KernelR
 Prepared prepare_convolution(const Context&, const KernelRequest&);
 Prepared prepare_convolution_input_gradient(const Context&, const KernelRequest&);
 Prepared prepare_convolution_weight_gradient(const Context&, const KernelRequest&);
+// weight_gradient_by_taps.cpp
+Prepared prepare_weight_gradient_by_taps(const Context&, const KernelRequest&);
 // pooling.cpp
 LayoutProposal propose_pooling(const Context&, const KernelRequest&);
 LayoutProposal propose_pooling_gradient(const Context&, const KernelRequest&);

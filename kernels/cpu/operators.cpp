@@ -40,8 +40,10 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(onednn("Conv", prepare_convolution, propose_convolution));
     list.push_back(onednn("ConvInputGrad", prepare_convolution_input_gradient,
                           propose_convolution_input_gradient));
-    list.push_back(onednn("ConvWeightGrad", prepare_convolution_weight_gradient,
-                          propose_convolution_weight_gradient));
+    list.push_back({"ConvWeightGrad",
+                    {{"products by tap", prepare_weight_gradient_by_taps},
+                     {"oneDNN", prepare_convolution_weight_gradient}},
+                    propose_convolution_weight_gradient});
     for (std::string_view op : {"MaxPool", "AveragePool"}) {
       list.push_back(onednn(op, prepare_pooling, propose_pooling));
     }
