@@ -8,28 +8,10 @@
 namespace headrace {
 namespace {
 
-std::vector<bool> live_nodes(const PassSpec& spec) {
-  const Graph& graph = *spec.graph;
-  std::vector<bool> live(graph.nodes().size(), false), wanted(graph.values().size(), false);
-  for (const auto& gradient : spec.gradients)
-    for (const ValueId c : gradient.contributions) wanted[index(c)] = true;
-  for (const auto& update : spec.state_updates) wanted[index(update.replacement)] = true;
-  for (const ValueId result : spec.results) wanted[index(result)] = true;
-  for (size_t n = live.size(); n-- > 0;) {
-    const Node& node = graph.nodes()[n];
-    for (const ValueId output : node.outputs)
-      live[n] = live[n] || (output != kNoValue && wanted[index(output)]);
-    if (!live[n]) continue;
-    for (const ValueId input : node.inputs)
-      if (input != kNoValue) wanted[index(input)] = true;
-  }
-  return live;
-}
-
 class Orderer {
  public:
   Orderer(const PassSpec& spec, int device, const TransferTable& transfers)
-      : spec_(spec), device_(device), transfers_(transfers), live_(live_nodes(spec)) {}
+      : spec_(spec), device_(device), transfers_(transfers) {}
 
   DeviceOrder order() {
     list_steps();
@@ -55,8 +37,7 @@ class Orderer {
   template <typename Wanted>
   void add_turns(int stage, int microbatch, Wanted wanted) {
     for (const NodeId node : spec_.plan->nodes[static_cast<size_t>(stage)])
-      if (live_[index(node)] && wanted(spec_.graph->node(node).phase))
-        result_.turns.push_back({node, stage, microbatch});
+      if (wanted(spec_.graph->node(node).phase)) result_.turns.push_back({node, stage, microbatch});
   }
 
   void add_phase(int stage, int microbatch, Phase phase) {
@@ -143,7 +124,6 @@ class Orderer {
   const PassSpec& spec_;
   const int device_;
   const TransferTable& transfers_;
-  const std::vector<bool> live_;
   DeviceOrder result_;
 };
 

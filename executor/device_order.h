@@ -25,8 +25,7 @@ struct Step {
   int64_t first = 0, last = -1;  // positions of its turns
 };
 
-// Everything that one device runs in a pass, in order. A position is an index into `turns`. Nodes
-// that nothing wanted depends on are left out.
+// Everything that one device runs in a pass, in order. A position is an index into `turns`.
 struct DeviceOrder {
   std::vector<Step> steps;
   std::vector<Turn> turns;

@@ -13,10 +13,15 @@ struct PassSpec {
   const Graph* graph = nullptr;
   std::vector<ParameterGradient> gradients;  // accumulated over the micro-batches
   std::vector<StateUpdate> state_updates;
-  std::vector<ValueId> results;  // kept per micro-batch, in the slots of their device
-  const StagePlan* plan = nullptr;
+  std::vector<ValueId> results;            // kept per micro-batch, in the slots of their device
+  const StagePlan* plan = nullptr;         // a live_plan
   const Schedule* schedule = nullptr;      // lowered
   const Simulation* simulation = nullptr;  // of that schedule
 };
+
+// The part of a stage plan that a pass runs: nodes that something wanted depends on, and channels
+// that one of them reads. A message that nobody waits for would arrive in memory that is others' by
+// then.
+StagePlan live_plan(const PassSpec& spec, StagePlan plan);
 
 }  // namespace headrace

@@ -26,27 +26,6 @@ Schedule forward_only(Schedule schedule) {
   return schedule;
 }
 
-StagePlan forward_only(StagePlan plan, const Graph& evaluation) {
-  const size_t count = evaluation.nodes().size();
-  for (auto& nodes : plan.nodes)
-    std::erase_if(nodes, [&](NodeId id) { return index(id) >= count; });
-  std::vector<bool> made(evaluation.values().size(), false);
-  for (const Node& node : evaluation.nodes())
-    for (const ValueId output : node.outputs)
-      if (output != kNoValue) made[index(output)] = true;
-  const auto readers = evaluation.consumers();
-  std::vector<int> stage_of(count, -1);
-  for (size_t s = 0; s < plan.nodes.size(); ++s)
-    for (const NodeId id : plan.nodes[s]) stage_of[index(id)] = static_cast<int>(s);
-  std::erase_if(plan.channels, [&](const Channel& channel) {
-    if (channel.phase != Phase::forward || !made[index(channel.value)]) return true;
-    const auto& list = readers[index(channel.value)];
-    return std::none_of(list.begin(), list.end(),
-                        [&](NodeId id) { return stage_of[index(id)] == channel.to; });
-  });
-  return plan;
-}
-
 // The messages of a transfer table, once every device's program is compiled and its arena is there.
 std::vector<Transfer> settle(const TransferTable& table, const std::vector<Buffer>& arenas) {
   const auto arena = [&](int device) {
@@ -78,37 +57,20 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
       for (const ValueId output : graph.node(node).outputs)
         if (output != kNoValue) device_of_value_[index(output)] = spec_.plan.device[s];
 
-  const Schedule lowered = lower(spec_.schedule, spec_.plan);
-  simulation_ = simulate(lowered, spec_.plan, spec_.links);
-  TransferTable training_transfers(spec_.plan, microbatches());
-  for (size_t d = 0; d < devices_.size(); ++d)
-    training_programs_.push_back(compile_pass({.graph = &graph,
-                                               .gradients = spec_.training.gradients,
-                                               .state_updates = spec_.training.state_updates,
-                                               .results = {spec_.training.loss},
-                                               .plan = &spec_.plan,
-                                               .schedule = &lowered,
-                                               .simulation = &simulation_},
-                                              static_cast<int>(d), *memories_[d],
-                                              training_transfers));
-
+  const TransferTable training_transfers = compile({.graph = &graph,
+                                                    .gradients = spec_.training.gradients,
+                                                    .state_updates = spec_.training.state_updates,
+                                                    .results = {spec_.training.loss}},
+                                                   spec_.schedule, training_programs_);
   evaluation_graph_ = inference_graph(spec_.training);
-  evaluation_plan_ = forward_only(spec_.plan, evaluation_graph_);
-  const Schedule forward = lower(forward_only(spec_.schedule), evaluation_plan_);
-  const Simulation forward_simulation = simulate(forward, evaluation_plan_, spec_.links);
-  TransferTable evaluation_transfers(evaluation_plan_, microbatches());
   std::vector<ValueId> results = spec_.metrics;
   results.push_back(spec_.training.loss);
-  for (size_t d = 0; d < devices_.size(); ++d)
-    evaluation_programs_.push_back(compile_pass({.graph = &evaluation_graph_,
-                                                 .gradients = {},
-                                                 .state_updates = {},
-                                                 .results = results,
-                                                 .plan = &evaluation_plan_,
-                                                 .schedule = &forward,
-                                                 .simulation = &forward_simulation},
-                                                static_cast<int>(d), *memories_[d],
-                                                evaluation_transfers));
+  const TransferTable evaluation_transfers =
+      compile({.graph = &evaluation_graph_,
+               .gradients = {},
+               .state_updates = {},
+               .results = std::move(results)},
+              forward_only(spec_.schedule), evaluation_programs_);
 
   std::vector<int> device_of_node(graph.nodes().size(), -1);
   for (size_t s = 0; s < spec_.plan.nodes.size(); ++s)
@@ -135,6 +97,21 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
 }
 
 Pipeline::~Pipeline() = default;
+
+// Compiles one pass for every device.
+TransferTable Pipeline::compile(PassSpec pass, const Schedule& schedule,
+                                std::vector<DeviceProgram>& programs) {
+  const StagePlan plan = live_plan(pass, spec_.plan);
+  const Schedule lowered = lower(schedule, plan);
+  const Simulation simulation = simulate(lowered, plan, spec_.links);
+  pass.plan = &plan;
+  pass.schedule = &lowered;
+  pass.simulation = &simulation;
+  TransferTable transfers(plan, microbatches());
+  for (size_t d = 0; d < devices_.size(); ++d)
+    programs.push_back(compile_pass(pass, static_cast<int>(d), *memories_[d], transfers));
+  return transfers;
+}
 
 // Training and evaluation never run at the same time, so they share each device's arena.
 void Pipeline::bind_arenas() {

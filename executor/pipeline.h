@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "executor/device_team.h"
+#include "executor/pass.h"
+#include "executor/transfer_table.h"
 #include "executor/update.h"
 #include "graph/autodiff.h"
 #include "graph/optimizer.h"
@@ -40,7 +42,6 @@ class Pipeline {
 
   const TrainingGraph& training() const { return spec_.training; }
   const StagePlan& plan() const { return spec_.plan; }
-  const Simulation& simulation() const { return simulation_; }
   int microbatches() const { return spec_.schedule.microbatches; }
 
   // Row-major contents of an input for one micro-batch, copied to every device that reads it.
@@ -76,6 +77,8 @@ class Pipeline {
   std::vector<int64_t> peak_bytes() const;               // per device: weights, state, arena
 
  private:
+  TransferTable compile(PassSpec pass, const Schedule& schedule,
+                        std::vector<DeviceProgram>& programs);
   void bind_arenas();
   void make_tasks();
   void run(const std::function<void(int)>& task);
@@ -86,13 +89,11 @@ class Pipeline {
   PipelineSpec spec_;
   std::vector<std::unique_ptr<Device>> devices_;
   std::vector<std::unique_ptr<DeviceMemory>> memories_;
-  Simulation simulation_;
 
   std::vector<DeviceProgram> training_programs_, evaluation_programs_;
   std::vector<UpdatePrograms> update_programs_;
   std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
-  StagePlan evaluation_plan_;
   std::vector<Buffer> arenas_, workspaces_;
   std::vector<int> device_of_value_;  // where a computed value is made, -1: nowhere
   std::vector<ValueId> roots_;

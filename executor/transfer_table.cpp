@@ -4,7 +4,7 @@
 
 namespace headrace {
 
-TransferTable::TransferTable(const StagePlan& plan, int microbatches) : plan_(plan) {
+TransferTable::TransferTable(const StagePlan& plan, int microbatches) : channels_(plan.channels) {
   for (size_t c = 0; c < plan.channels.size(); ++c) {
     const Channel& channel = plan.channels[c];
     channel_of_[{channel.value, channel.to}] = c;
@@ -43,7 +43,7 @@ size_t TransferTable::of(const Action& action) const {
 }
 
 size_t TransferTable::carrying(size_t channel, int microbatch) const {
-  const Channel& c = plan_.channels[channel];
+  const Channel& c = channels_[channel];
   return by_ends_.at({c.from, c.to, c.phase, microbatch});
 }
 

@@ -44,7 +44,7 @@ class TransferTable {
   std::map<Key, size_t> by_ends_;
   std::map<std::pair<ValueId, int>, size_t> channel_of_;
   std::map<ValueId, std::vector<size_t>> leaving_;
-  const StagePlan& plan_;
+  std::vector<Channel> channels_;
 };
 
 }  // namespace headrace
