@@ -17,12 +17,12 @@ void inspect_command(const Settings& settings);
 void plugins_command(const Settings& settings);
 
 struct Command {
-  std::string name;
-  CommandBit bit;
-  std::string argument;  // what help calls the model; empty: there is none
+  std::string name = {};
+  CommandBit bit = kTrain;
+  std::string argument = {};  // what help calls the model; empty: there is none
   bool takes_run_file = false;
-  std::string summary;
-  std::string examples;
+  std::string summary = {};
+  std::string examples = {};
   void (*run)(const Settings&) = nullptr;
 };
 

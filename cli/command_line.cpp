@@ -16,26 +16,27 @@ namespace fs = std::filesystem;
 
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() {
-    column_width(40);
-    label("SUBCOMMAND", "COMMAND");
-    label("Subcommands", "Commands");
-  }
+  HelpFormatter() { column_width(40); }
   std::string make_usage(const CLI::App* app, std::string) const override {
-    if (app->get_parent() == nullptr) return "\nusage: headrace COMMAND [options]\n";
+    if (app->get_parent() == nullptr) return "\nusage: headrace COMMAND [options]\n\n";
     std::string argument;
     for (const auto* option : app->get_options([](const auto* o) { return o->get_positional(); }))
       argument = " " + option->get_name(true, false);
-    return fmt::format("\nusage: headrace {}{} [options]\n", app->get_name(), argument);
+    return fmt::format("\nusage: headrace {}{} [options]\n\n", app->get_name(), argument);
+  }
+  // CLI11 puts a blank line before and after each group.
+  std::string make_group(std::string group, bool positional,
+                         std::vector<const CLI::Option*> options) const override {
+    return CLI::Formatter::make_group(group, positional, options).substr(1);
   }
   std::string make_positionals(const CLI::App*) const override { return {}; }
 };
 
-// A command as CLI11 parses it: every value stays text until `apply` reads it.
+// A command as CLI11 parses it: every value stays text until `apply_options` reads it.
 struct ParsedCommand {
   const Command* command = nullptr;
   CLI::App* app = nullptr;
-  std::vector<std::pair<const Option*, CLI::Option*>> options;
+  std::vector<std::pair<const Option*, CLI::Option*>> options = {};
   CLI::Option* overrides = nullptr;
 };
 
@@ -57,6 +58,7 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, const std::string&
 ParsedCommand add_command(CLI::App& program, const Command& command) {
   ParsedCommand parsed{.command = &command};
   parsed.app = program.add_subcommand(command.name, command.summary);
+  parsed.app->group("Commands");
   parsed.app->allow_extras();
   parsed.app->footer("Examples:\n" + command.examples);
   parsed.app->get_help_ptr()->description("This page");
@@ -64,12 +66,13 @@ ParsedCommand add_command(CLI::App& program, const Command& command) {
     for (const auto& option : group.options) {
       if ((option.commands & command.bit) == 0) continue;
       CLI::Option* added = nullptr;
+      const std::string help = describe(option);
       if (option.name == "model")
         added = add_text(*parsed.app, command.argument, "", option.help);
       else if (is_flag(option))
-        added = parsed.app->add_flag("--" + option.name, describe(option));
+        added = parsed.app->add_flag("--" + option.name, help);
       else
-        added = add_text(*parsed.app, "--" + option.name, option.value, describe(option));
+        added = add_text(*parsed.app, "--" + option.name, option.value, help);
       added->group(group.title);
       parsed.options.emplace_back(&option, added);
     }
@@ -149,13 +152,13 @@ Settings settle(const ParsedCommand& parsed) {
     // A run file describes a training; the commands that take one leave out what they don't need.
     if (command.takes_run_file && file.ends_with(".toml")) {
       settings.run.model.clear();
-      apply(read_run_file(file, command.bit | kTrain), settings);
+      apply_options(read_run_file(file, command.bit | kTrain), settings);
       if (settings.run.model.empty()) throw Error("{}: the key 'model' is missing", file);
     }
   }
   if (parsed.overrides != nullptr)
-    apply(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
-  apply(given_options(parsed), settings);
+    apply_options(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
+  apply_options(given_options(parsed), settings);
   if (!command.argument.empty() && settings.run.model.empty())
     throw Error("{}: no model is given: headrace {} {} [options]", command.name, command.name,
                 command.argument);

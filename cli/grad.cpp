@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/plugin_choice.h"
 #include "executor/forward.h"
 #include "graph/error.h"
@@ -23,7 +24,7 @@ void grad_command(const Settings& settings) {
   if (settings.json) {
     const nlohmann::ordered_json json = {
         {"loss", loss}, {"parameters", parameters}, {"file", settings.outputs}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   fmt::print("loss {:.6g}\n", loss);

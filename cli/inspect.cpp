@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/quantity.h"
 #include "cli/text_table.h"
 #include "kernels/evaluate.h"
@@ -11,7 +12,7 @@
 namespace headrace {
 namespace {
 
-void print_json(const Inspection& model) {
+void report_json(const Inspection& model) {
   nlohmann::ordered_json unsupported = nlohmann::ordered_json::array();
   for (const auto& [op, domain, node, why] : model.unsupported)
     unsupported.push_back({{"operator", op}, {"domain", domain}, {"node", node}, {"why", why}});
@@ -25,10 +26,10 @@ void print_json(const Inspection& model) {
                                        {"flops", model.flops},
                                        {"supported", unsupported.empty()},
                                        {"unsupported", unsupported}};
-  fmt::print("{}\n", json.dump(2));
+  print_json(json);
 }
 
-void print_text(const Inspection& model, const Settings& settings) {
+void report_text(const Inspection& model, const Settings& settings) {
   fmt::print("model       {}\n", settings.run.model);
   fmt::print("written by  {}, opset {}, IR version {}\n",
              model.producer.empty() ? "(no name)" : model.producer, model.opset, model.ir_version);
@@ -65,7 +66,7 @@ void inspect_command(const Settings& settings) {
                                                      .untie = run.untie,
                                                      .freeze = run.freeze,
                                                      .evaluate = evaluate});
-  settings.json ? print_json(model) : print_text(model, settings);
+  settings.json ? report_json(model) : report_text(model, settings);
 }
 
 }  // namespace headrace

@@ -78,15 +78,15 @@ struct Assign {
 };
 
 struct DefaultText {
-  std::string operator()(const std::string* setting) const { return *setting; }
-  std::string operator()(const Decay*) const { return "constant"; }
+  std::string operator()(std::string* setting) const { return *setting; }
+  std::string operator()(Decay*) const { return "constant"; }
   template <typename Number>
   requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>) std::string operator()(
-      const Number* setting) const {
+      Number* setting) const {
     return fmt::format("{}", *setting);
   }
   template <typename Other>
-  std::string operator()(const Other&) const {
+  std::string operator()(Other) const {
     return {};
   }
 };
@@ -111,9 +111,11 @@ const Option& find_option(const std::string& name, unsigned commands, const std:
   throw Error("{} is unknown; did you mean '{}'?", label, nearest(name, known));
 }
 
-void apply(const std::vector<GivenOption>& given, Settings& settings) {
+void apply_options(const std::vector<GivenOption>& given, Settings& settings) {
   if (names(given, "scheduler")) settings.scheduler_options.clear();
   if (names(given, "partitioner")) settings.partitioner_options.clear();
+  if (names(given, "epochs")) settings.train.steps.reset();
+  if (names(given, "steps")) settings.train.epochs.reset();
   for (const auto& [option, label, values] : given) {
     if (values.empty()) throw Error("{}: no value is given", label);
     std::visit(Assign{*option, label, values}, option->target(settings));
@@ -122,8 +124,7 @@ void apply(const std::vector<GivenOption>& given, Settings& settings) {
 
 std::string default_text(const Option& option) {
   Settings defaults;
-  return std::visit([](const auto& setting) { return DefaultText{}(setting); },
-                    option.target(defaults));
+  return std::visit(DefaultText{}, option.target(defaults));
 }
 
 bool is_flag(const Option& option) { return option.value.empty(); }

@@ -39,9 +39,9 @@ enum class Meaning { text, path, written_file, plugin };
 // An option, known under the same name on the command line (--name), in a RUN.toml (name = ...) and
 // behind -o (name=...).
 struct Option {
-  std::string name;
-  std::string value;  // what help calls the value; empty: a flag
-  std::string help;
+  std::string name = {};
+  std::string value = {};  // what help calls the value; empty: a flag
+  std::string help = {};
   unsigned commands = 0;
   Target (*target)(Settings&) = nullptr;
   double least = std::numeric_limits<double>::lowest(), most = std::numeric_limits<double>::max();
@@ -69,8 +69,9 @@ struct GivenOption {
 
 // Puts the values of one source (a file, the command line) into the settings. Lists replace what an
 // earlier source gave; maps add to it, except that another scheduler or partitioner drops the
-// options of the earlier one. Throws Error for values that are not of the option's type or range.
-void apply(const std::vector<GivenOption>& given, Settings& settings);
+// options of the earlier one; epochs and steps take each other's place. Throws Error for values
+// that are not of the option's type or range.
+void apply_options(const std::vector<GivenOption>& given, Settings& settings);
 
 // The value that holds when the option is not given, as help shows it; empty: none.
 std::string default_text(const Option& option);

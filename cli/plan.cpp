@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/plan_summary.h"
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
@@ -37,7 +38,7 @@ ordered_json to_json(const StageSummary& stage) {
           {"weight_stash_bytes", stage.cost.weight_stash_bytes}};
 }
 
-void print_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions) {
+void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions) {
   const Simulation& simulation = plan.simulation;
   ordered_json stages = ordered_json::array(), channels = ordered_json::array();
   for (const auto& stage : summary.stages) stages.push_back(to_json(stage));
@@ -80,7 +81,7 @@ void print_json(const PlanSummary& summary, const PreparedPlan& plan, bool actio
       json["actions"].push_back(row);
     }
   }
-  fmt::print("{}\n", json.dump(2));
+  print_json(json);
 }
 
 std::string milliseconds(double seconds) { return fmt::format("{:.3f}", 1e3 * seconds); }
@@ -140,7 +141,7 @@ void print_devices(const PlanSummary& summary, const Simulation& simulation) {
   fmt::print("\n{}", table.text());
 }
 
-void print_text(const PlanSummary& summary, const PreparedPlan& plan, const Settings& settings) {
+void report_text(const PlanSummary& summary, const PreparedPlan& plan, const Settings& settings) {
   fmt::print("model {}: {} parameters; a step of {} samples takes {}FLOP, {}FLOP of them forward\n",
              summary.model, show_count(summary.parameters), summary.batch,
              show_number(summary.step_flops), show_number(summary.forward_flops));
@@ -168,7 +169,8 @@ void plan_command(const Settings& settings) {
   const PreparedPlan plan =
       prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, rates);
   const PlanSummary summary = summarize(model, plan, settings);
-  settings.json ? print_json(summary, plan, settings.actions) : print_text(summary, plan, settings);
+  settings.json ? report_json(summary, plan, settings.actions)
+                : report_text(summary, plan, settings);
 }
 
 }  // namespace headrace

@@ -13,30 +13,31 @@ namespace headrace {
 struct StageSummary {
   int stage = 0, device = 0;
   std::array<int64_t, 3> nodes = {};  // of the phases F, I and W
-  std::string first, last;            // forward nodes
-  StageCost cost;
+  std::string first = {}, last = {};  // forward nodes
+  StageCost cost = {};
 };
 
 struct ChannelSummary {
   int from = 0, to = 0;  // stages
-  std::string value;
-  std::string type;  // "f32[8, 64]"
+  std::string value = {};
+  std::string type = {};  // "f32[8, 64]"
   int64_t bytes = 0;
   bool gradient = false;
 };
 
 // What `headrace plan` tells about a plan.
 struct PlanSummary {
-  std::string model;
+  std::string model = {};
   int64_t parameters = 0;  // elements that are trained
   int64_t batch = 0;
   double forward_flops = 0, step_flops = 0;  // of a step, all micro-batches
-  std::string scheduler, partitioner;
-  std::vector<std::string> notes;
-  std::vector<StageSummary> stages;
-  std::vector<ChannelSummary> channels;
-  std::vector<int64_t> predicted_peak_bytes;  // per device: weights, gradients, state, activations
-  double step_s = 0;                          // simulated, update included
+  std::string scheduler = {}, partitioner = {};
+  std::vector<std::string> notes = {};
+  std::vector<StageSummary> stages = {};
+  std::vector<ChannelSummary> channels = {};
+  std::vector<int64_t> predicted_peak_bytes =
+      {};             // per device: weights, gradients, state, activations
+  double step_s = 0;  // simulated, update included
 };
 
 PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,

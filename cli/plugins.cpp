@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/plugin_choice.h"
 #include "cli/text_table.h"
 #include "plugins/host/options.h"
@@ -76,7 +77,7 @@ void plugins_command(const Settings& settings) {
   if (settings.json) {
     ordered_json list = ordered_json::array();
     for (const auto& plugin : plugins) list.push_back(to_json(plugin));
-    fmt::print("{}\n", list.dump(2));
+    print_json(list);
     return;
   }
   if (!plugins.empty()) return print_table(plugins);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "executor/devices.h"
 #include "executor/forward.h"
 #include "graph/error.h"
@@ -21,7 +22,7 @@ void run_command(const Settings& settings) {
     nlohmann::ordered_json types;
     for (const auto& [name, tensor] : outputs) types[name] = to_string(tensor.type);
     const nlohmann::ordered_json json = {{"outputs", types}, {"file", settings.outputs}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   for (const auto& [name, tensor] : outputs) fmt::print("{} {}\n", name, to_string(tensor.type));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/plugin_choice.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
@@ -131,7 +132,7 @@ void train_command(const Settings& given) {
                                    *plugins.partitioner, display.observer());
   display.finish();
   if (settings.json)
-    fmt::print("{}\n", to_json(report, settings).dump(2));
+    print_json(to_json(report, settings));
   else
     print_text(report, settings);
 }

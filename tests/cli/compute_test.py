@@ -67,4 +67,4 @@ class Compute(HeadraceTest):
         self.write_batch("mlp.dynamo", targets=False)
         report = self.json("run", FIXTURES / "mlp.dynamo.onnx", "--inputs", "batch.npz",
                            "--outputs", "out.npz")
-        self.assertEqual(report, {"outputs": {"logits": "f32[6, 4]"}, "file": "out.npz"})
+        self.assertEqual(report, {"outputs": {"logits": "f32[6, 5]"}, "file": "out.npz"})

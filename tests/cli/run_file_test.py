@@ -43,6 +43,12 @@ class RunFile(HeadraceTest):
         report = self.json("train", "job/run.toml", "-o", "scheduler=gpipe", "--microbatches", 2)
         self.assertEqual((report["scheduler"], report["microbatches"]), ("gpipe", 2))
 
+    def test_steps_take_the_place_of_epochs(self):
+        self.write_job(RUN.replace("steps = 2", "epochs = 3"))
+        self.assertEqual(self.json("train", "job/run.toml")["steps"], 12)
+        self.assertEqual(self.json("train", "job/run.toml", "--steps", 1)["steps"], 1)
+        self.assertIn("exclude", self.refuse("train", "job/run.toml", "--steps", 1, "--epochs", 1))
+
     def test_path_on_the_command_line_is_as_it_stands(self):
         self.write_job()
         report = self.json("train", "job/run.toml", "--output", "here.onnx")

@@ -69,8 +69,7 @@ class Training(HeadraceTest):
                      ["--warmup-steps", 3], ["--lr-schedule", "cosine"], ["--clip-norm", 0.01],
                      ["--lr-schedule", "step", "--lr-every", 2, "--lr-factor", 0.5],
                      ["--beta1", 0.5], ["--beta2", 0.5], ["--epsilon", 0.1],
-                     ["--optimizer", "sgd"], ["--freeze", "*bias"], ["--loss", "cross-entropy*0.5",
-                                                                     "--optimizer", "sgd"]):
+                     ["--optimizer", "sgd"], ["--freeze", "*bias"]):
             with self.subTest(more):
                 self.assertNotEqual(self.json(*self.options, *more)["weights_sha256"], plain)
 
@@ -79,6 +78,15 @@ class Training(HeadraceTest):
         weights = [self.json(*options, *more)["weights_sha256"]
                    for more in ([], ["--momentum", 0.9], ["--momentum", 0.9, "--nesterov"])]
         self.assertEqual(len(set(weights)), 3)
+
+    def test_losses_are_summed_by_their_weights(self):
+        def losses(*weights):
+            options = [o for o in self.options if o not in ("--loss", "cross-entropy")]
+            for weight in weights:
+                options += ["--loss", f"cross-entropy:logits:target*{weight}"]
+            return self.json(*options, "--steps", 1)["losses"][0]
+
+        self.assertAlmostEqual(losses(0.5, 0.25), 0.75 * losses(1), places=6)
 
     def test_external_data_goes_beside_the_model(self):
         self.json(*self.options, "--external-data", "--output", "trained.onnx")
@@ -90,5 +98,5 @@ class Training(HeadraceTest):
 
     def test_labels_outside_the_classes_are_refused(self):
         npz.write(self.folder / "bad.npz", {"x": ("<f4", (16, 16), [0.0] * 256),
-                                            "target": ("<i8", (16,), [4] * 16)})
+                                            "target": ("<i8", (16,), [5] * 16)})
         self.assertIn("bad.npz", self.refuse(*self.options, "--data", "bad.npz"))
