@@ -16,7 +16,7 @@ def command(*arguments):
 
 
 class HeadraceTest(unittest.TestCase):
-    """Each test runs in an empty folder of its own, with a calibration of its own."""
+    """Each test runs in an empty folder of its own."""
 
     def setUp(self):
         self.maxDiff = None
