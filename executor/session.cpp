@@ -100,8 +100,12 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
   const Graph& graph = prepared.training.graph;
   result.node_seconds = node_seconds(graph, rates);
   // Counting right answers is evaluation's business: a training step leaves it out.
-  for (const ValueId id : prepared.correct_counts)
-    result.node_seconds[index(graph.value(id).producer)] = 0;
+  const auto counting = [&] {
+    std::vector<NodeId> nodes;
+    for (const ValueId id : prepared.correct_counts) nodes.push_back(graph.value(id).producer);
+    return nodes;
+  }();
+  for (const NodeId node : counting) result.node_seconds[index(node)] = 0;
 
   const int devices = device_count(config.devices);
   PartitionSetting setting;
@@ -115,6 +119,14 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
       static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
 
   result.problem = partition_problem(prepared.training, result.node_seconds, setting);
+  // It stays beside the node that comes next, the loss: no stage is spent on it.
+  const auto unit = unit_of_node(graph);
+  for (size_t c = 0; c < counting.size(); ++c) {
+    const auto u = static_cast<size_t>(unit[index(counting[c])]);
+    if (u + 1 == result.problem.nodes.size()) continue;
+    result.problem.nodes[u].colocate = static_cast<int>(c);
+    result.problem.nodes[u + 1].colocate = static_cast<int>(c);
+  }
   result.stage_of_unit = strategy.partition(result.problem);
   check_partition(result.problem, result.stage_of_unit, strategy.name());
   result.score = score_partition(result.problem, result.stage_of_unit);

@@ -6,11 +6,11 @@
 //   each device that needs the value. Dynamic programming solves it to the optimum where no value
 //   is read by more than one later stage; where it cannot prove that, branch and bound closes the
 //   gap (to the end, unless the graph is so tangled that its budget of steps runs out).
-// - Several stages per device: the same, a device's seconds being those of all its stages together
-//   and transfers within a device free; among equals the least largest stage, which makes the
-//   bubble small. Optimal where branch and bound ends within its budget (about a dozen pieces per
-//   stage); beyond that the best that moving single cuts finds, starting from the least largest
-//   stage.
+// - Several stages per device: the seconds m * D + (p - 1) * S that a step of m micro-batches takes
+//   over p devices, about: D of the busiest device, all its stages together and transfers within a
+//   device free, and S of the largest stage, by which the pipeline fills and drains. Optimal where
+//   branch and bound ends within its budget (about a dozen pieces per stage); beyond that the best
+//   that moving single cuts finds, starting from the least largest stage.
 
 #include <algorithm>
 #include <cstdint>
@@ -77,11 +77,11 @@ std::vector<int> balanced_cuts(const Chain& chain) {
   if (chain.devices == 1) return cuts;
   if (own_device_each && load.largest_device_s <= bound.bound() * (1 + 1e-12)) return cuts;
 
-  if (!rough_cuts.empty() && is_better(load_of(chain, rough_cuts), load)) cuts = rough_cuts;
+  if (!rough_cuts.empty() && is_better(chain, load_of(chain, rough_cuts), load)) cuts = rough_cuts;
   cuts = search_devices(chain, bound, std::move(cuts));
   if (load_of(chain, cuts).overflow_bytes == 0) return cuts;
   std::vector<int> fitting = search_devices(chain, bound, even_memory_cuts(chain));
-  return is_better(load_of(chain, fitting), load_of(chain, cuts)) ? fitting : cuts;
+  return is_better(chain, load_of(chain, fitting), load_of(chain, cuts)) ? fitting : cuts;
 }
 
 std::vector<int> balanced(const sdk::PartitionRequest& request) {

@@ -38,6 +38,8 @@ std::vector<int> stages_of(const std::vector<int>& cuts) {
 
 Chain::Chain(const sdk::PartitionRequest& r)
     : devices(r.devices()),
+      microbatches(r.microbatches()),
+      ramp_stages(r.stages() == r.devices() ? 0 : r.devices() - 1),
       seconds(static_cast<size_t>(r.nodes())),
       parameter_bytes(seconds.size()),
       activation_bytes(seconds.size()),

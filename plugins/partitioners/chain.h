@@ -41,6 +41,8 @@ struct Chain {
   int nodes() const { return static_cast<int>(seconds.size()); }
 
   int devices = 0;
+  int microbatches = 1;
+  int ramp_stages = 0;  // stages that fill the pipeline: devices - 1 where a device has several
   std::vector<Stage> stages;
   std::vector<double> seconds;  // F + I + W of each node on a device of speed 1
   std::vector<int64_t> parameter_bytes, activation_bytes;

@@ -110,9 +110,9 @@ Load evaluate(const Chain& chain, const std::vector<int>& cuts, DeviceLoads& loa
   return load;
 }
 
-// Moves one cut at a time, by steps that halve. A move counts as progress when the devices' loads,
-// largest first, became smaller word by word: work then flows on from a full device over full
-// neighbours to an idle one.
+// Moves one cut at a time, by steps that halve. A move counts as progress when the step became
+// shorter, or else the devices' loads, largest first, became smaller word by word: work then flows
+// on from a full device over full neighbours to an idle one.
 class CutMover {
  public:
   CutMover(const Chain& chain, const std::vector<int>& cuts)
@@ -134,6 +134,7 @@ class CutMover {
  private:
   struct Seen {
     int64_t overflow = 0;
+    double step_s = 0;
     std::vector<double> seconds;  // descending
   };
 
@@ -164,9 +165,9 @@ class CutMover {
     loads_.restore(start_);
     const Load load = evaluate(chain_, cuts, loads_);
     steps_ += chain_.nodes();
-    seen_ = {load.overflow_bytes, loads_.seconds()};
+    seen_ = {load.overflow_bytes, load.step_s(chain_), loads_.seconds()};
     std::sort(seen_.seconds.begin(), seen_.seconds.end(), std::greater<>());
-    if (best_cuts_.empty() || is_better(load, best_)) {
+    if (best_cuts_.empty() || is_better(chain_, load, best_)) {
       best_ = load;
       best_cuts_ = cuts;
     }
@@ -174,6 +175,8 @@ class CutMover {
 
   bool is_progress() const {
     if (seen_.overflow != walked_.overflow) return seen_.overflow < walked_.overflow;
+    if (clearly_less(seen_.step_s, walked_.step_s)) return true;
+    if (clearly_less(walked_.step_s, seen_.step_s)) return false;
     for (size_t d = 0; d < seen_.seconds.size(); ++d) {
       if (clearly_less(seen_.seconds[d], walked_.seconds[d])) return true;
       if (clearly_less(walked_.seconds[d], seen_.seconds[d])) return false;
@@ -208,6 +211,7 @@ class BranchAndBound {
     for (const Stage& stage : chain.stages)
       speed_[static_cast<size_t>(stage.device)] = 1 / stage.seconds_factor;
     for (const double speed : speed_) total_speed_ += speed;
+    fastest_ = *std::max_element(speed_.begin(), speed_.end());
     for (size_t i = chain.seconds.size(); i-- > 0;)
       work_behind_[i] = work_behind_[i + 1] + chain.seconds[i];
   }
@@ -230,7 +234,7 @@ class BranchAndBound {
       }
       const double largest = std::max(largest_stage_s, seconds);
       Load floor{loads_.overflow(), loads_.largest(), largest};
-      if (!is_better(floor, best_)) break;  // and a longer stage is no better
+      if (!is_better(chain_, floor, best_)) break;  // and a longer stage is no better
       cuts_[stage + 1] = chain_.cuts[end];
       if (behind == 0) {
         if (end == last) {
@@ -240,7 +244,10 @@ class BranchAndBound {
         continue;
       }
       floor.largest_device_s = std::max(floor.largest_device_s, floor_of_rest(stage + 1, end));
-      if (!is_better(floor, best_)) continue;
+      floor.largest_stage_s =
+          std::max(largest, work_behind_[static_cast<size_t>(chain_.cuts[end])] /
+                                (static_cast<double>(behind) * fastest_));
+      if (!is_better(chain_, floor, best_)) continue;
       const DeviceLoads::Mark here = loads_.mark();
       branch(stage + 1, end, largest);
       loads_.restore(here);
@@ -261,7 +268,7 @@ class BranchAndBound {
   const StageBound& bound_;
   bool own_device_each_;
   std::vector<double> speed_;  // [device]
-  double total_speed_ = 0;
+  double total_speed_ = 0, fastest_ = 0;
   std::vector<double> work_behind_;  // [node]: seconds from it on, at speed 1
   DeviceLoads loads_;
   Load best_;
@@ -271,11 +278,12 @@ class BranchAndBound {
 
 }  // namespace
 
-bool is_better(const Load& a, const Load& b) {
+bool is_better(const Chain& chain, const Load& a, const Load& b) {
   if (a.overflow_bytes != b.overflow_bytes) return a.overflow_bytes < b.overflow_bytes;
-  if (clearly_less(a.largest_device_s, b.largest_device_s)) return true;
-  if (clearly_less(b.largest_device_s, a.largest_device_s)) return false;
-  return clearly_less(a.largest_stage_s, b.largest_stage_s);
+  const double step_a = a.step_s(chain), step_b = b.step_s(chain);
+  if (clearly_less(step_a, step_b)) return true;
+  if (clearly_less(step_b, step_a)) return false;
+  return clearly_less(a.largest_device_s, b.largest_device_s);
 }
 
 Load load_of(const Chain& chain, const std::vector<int>& cuts) {

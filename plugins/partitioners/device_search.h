@@ -14,10 +14,16 @@ struct Load {
   int64_t overflow_bytes = 0;  // over the devices' memory limits, summed
   double largest_device_s = 0;
   double largest_stage_s = 0;  // compute of one stage
+
+  // About what a step takes: the busiest device works off every micro-batch, and with several
+  // stages per device the pipeline fills and drains stage by stage.
+  double step_s(const Chain& chain) const {
+    return chain.microbatches * largest_device_s + chain.ramp_stages * largest_stage_s;
+  }
 };
 
-// By the fields in their order.
-bool is_better(const Load& a, const Load& b);
+// Less overflow, else a shorter step, else smaller devices.
+bool is_better(const Chain& chain, const Load& a, const Load& b);
 
 Load load_of(const Chain& chain, const std::vector<int>& cuts);
 
