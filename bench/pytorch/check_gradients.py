@@ -6,6 +6,10 @@
 PyTorch computes in double precision; the error of a parameter is the Frobenius norm of the difference
 over that of PyTorch's gradient. Its own error in single precision is shown beside. Ends with 1 when
 any parameter is further off than the tolerance.
+
+ResNet-18 has millions of ReLUs: on some batches one of them has an input within rounding of zero, and which
+side it falls on changes all gradients before it by some 1e-3, in PyTorch's own single precision as much as
+here. --seed chooses another batch; the default is one without such a tie.
 """
 
 import argparse
@@ -60,10 +64,10 @@ def errors(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dic
     return result
 
 
-def check(name: str, exporter: str, tolerance: float) -> bool:
+def check(name: str, exporter: str, tolerance: float, seed: int) -> bool:
     model = zoo.MODELS[name]
     module = zoo.perturb(model.build())
-    inputs, target = model.draw(torch.Generator().manual_seed(2))
+    inputs, target = model.draw(torch.Generator().manual_seed(seed))
     double = copy.deepcopy(module).double()
     expected = torch_gradients(double, inputs if model.tokens else inputs.double(), target)
     single = errors(torch_gradients(copy.deepcopy(module), inputs, target), expected)
@@ -84,9 +88,10 @@ if __name__ == "__main__":
     parser.add_argument("--models", default="mlp,lenet,resnet18_32,gpt_small,gpt_small_tied")
     parser.add_argument("--exporters", default=",".join(EXPORTERS))
     parser.add_argument("--tolerance", type=float, default=1e-4)
+    parser.add_argument("--seed", type=int, default=4)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    results = [check(name, exporter, arguments.tolerance)
+    results = [check(name, exporter, arguments.tolerance, arguments.seed)
                for name in arguments.models.split(",")
                for exporter in arguments.exporters.split(",")
                if exporter in KEEPS_BATCH_NORM or not zoo.MODELS[name].batch_norm]
