@@ -10,7 +10,6 @@
 #include "cli/quantity.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
-#include "executor/calibrate.h"
 #include "executor/devices.h"
 #include "scheduler/text.h"
 
@@ -165,9 +164,8 @@ void plan_command(const Settings& settings) {
   const int threads = threads_each(device_count(run.devices), run.threads_per_device);
   const auto device = std::move(make_devices("cpu:1", threads).front());
   const PreparedModel model = prepare_model(run, *device);
-  const DeviceRates rates = cached_rates(*device, fmt::format("cpu, {} threads", threads));
   const PreparedPlan plan =
-      prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, rates);
+      prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, rates_for(run, *device));
   const PlanSummary summary = summarize(model, plan, settings);
   settings.json ? report_json(summary, plan, settings.actions)
                 : report_text(summary, plan, settings);

@@ -31,17 +31,6 @@ ChannelSummary summarize_channel(const Graph& graph, const Channel& channel) {
           .gradient = channel.phase != Phase::forward};
 }
 
-// As TrainReport::predicted_peak_bytes.
-std::vector<int64_t> peak_bytes(const PreparedPlan& plan) {
-  std::vector<int64_t> bytes = plan.simulation.peak_activation_bytes;
-  for (size_t s = 0; s < plan.plan.cost.size(); ++s) {
-    const StageCost& cost = plan.plan.cost[s];
-    bytes[static_cast<size_t>(plan.plan.device[s])] +=
-        cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
-  }
-  return bytes;
-}
-
 }  // namespace
 
 PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
@@ -52,7 +41,7 @@ PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
                       .scheduler = settings.scheduler,
                       .partitioner = settings.partitioner,
                       .notes = model.model.notes,
-                      .predicted_peak_bytes = peak_bytes(plan),
+                      .predicted_peak_bytes = predicted_peak_bytes(plan),
                       .step_s = plan.simulation.makespan_s + plan.update_s};
   for (const auto& gradient : model.training.gradients)
     summary.parameters += graph.value(gradient.parameter).type.elements();

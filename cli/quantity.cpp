@@ -38,7 +38,7 @@ std::string show_seconds(double seconds) {
 std::string show_count(int64_t count) {
   std::string text = fmt::format("{}", count);
   const size_t first = text.starts_with('-') ? 1 : 0;
-  for (size_t at = text.size(); at > first + 3; at -= 3) text.insert(at - 3, ",");
+  for (size_t at = text.size(); at > first + 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
 }
 

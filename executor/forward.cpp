@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "executor/calibrate.h"
 #include "executor/compile.h"
 #include "executor/devices.h"
 #include "executor/session.h"
@@ -64,9 +63,7 @@ std::map<std::string, HostTensor> run_forward(const std::string& model,
   LoadOptions options;
   options.training = false;
   options.evaluate = evaluate;
-  for (const auto& [name, tensor] : inputs)
-    for (size_t axis = 0; axis < tensor.type.shape.size(); ++axis)
-      options.bind[fmt::format("{}:{}", name, axis)] = tensor.type.shape[axis];
+  for (const auto& [name, tensor] : inputs) options.input_shapes[name] = tensor.type.shape;
   Model loaded = load_model(model, options);
   ForwardGraph forward = canonicalize(std::move(loaded.forward));
   TrainingGraph holder;
@@ -128,11 +125,10 @@ std::map<std::string, HostTensor> batch_gradients(const RunConfig& config,
         sized.batch = tensor.type.shape[0];
         break;
       }
-  auto devices = make_devices(sized.devices,
-                              threads_each(device_count(sized.devices), sized.threads_per_device));
+  auto devices = make_devices(sized.devices, sized.threads_per_device);
   const PreparedModel prepared = prepare_model(sized, *devices[0]);
   const PreparedPlan plan =
-      prepare_plan(prepared, sized, scheduler, strategy, cached_rates(*devices[0], "cpu"));
+      prepare_plan(prepared, sized, scheduler, strategy, rates_for(sized, *devices[0]));
   const auto pipeline = make_pipeline(prepared, plan, sized, std::move(devices));
 
   const Graph& graph = prepared.training.graph;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "executor/calibrate.h"
 #include "executor/devices.h"
 #include "executor/settle_layouts.h"
 #include "graph/error.h"
@@ -93,6 +94,12 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   return prepared;
 }
 
+DeviceRates rates_for(const RunConfig& config, Device& device) {
+  device.bind_thread();
+  const int threads = threads_each(device_count(config.devices), config.threads_per_device);
+  return cached_rates(device, fmt::format("cpu, {} threads", threads));
+}
+
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           const DeviceRates& rates) {
@@ -176,6 +183,16 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                                  .clip_norm = config.clip_norm,
                                                  .seed = config.seed},
                                     std::move(devices));
+}
+
+std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan) {
+  std::vector<int64_t> bytes = plan.simulation.peak_activation_bytes;
+  for (size_t s = 0; s < plan.plan.cost.size(); ++s) {
+    const StageCost& cost = plan.plan.cost[s];
+    bytes[static_cast<size_t>(plan.plan.device[s])] +=
+        cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
+  }
+  return bytes;
 }
 
 std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline) {

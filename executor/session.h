@@ -43,12 +43,17 @@ struct PreparedPlan {
 // The chain of a run (docs: README's tour), each step a value that the next one takes. Nothing runs
 // on a device before make_pipeline.
 PreparedModel prepare_model(const RunConfig& config, Device& device);
+// What a device with the run's threads was measured to do, from the cache or measured now.
+DeviceRates rates_for(const RunConfig& config, Device& device);
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           const DeviceRates& rates);
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
                                         std::vector<std::unique_ptr<Device>> devices);
+
+// Bytes per device by the plan alone: weights, gradients, optimizer state and the chunks in flight.
+std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan);
 
 // The model's weights by name, as the pipeline holds them now: parameters and states.
 std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline);

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "executor/calibrate.h"
 #include "executor/checkpoint.h"
 #include "executor/devices.h"
 #include "executor/feeding.h"
@@ -34,13 +33,9 @@ class Trainer {
     if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
     if (options.resume && options.checkpoint.empty())
       throw Error("--resume needs the folder: give --checkpoint");
-    const int count = device_count(config.devices);
-    const int threads = threads_each(count, config.threads_per_device);
-    auto devices = make_devices(config.devices, threads);
+    auto devices = make_devices(config.devices, config.threads_per_device);
     prepared_ = prepare_model(config, *devices[0]);
-    devices[0]->bind_thread();
-    const DeviceRates rates = cached_rates(*devices[0], fmt::format("cpu, {} threads", threads));
-    plan_ = prepare_plan(prepared_, config, scheduler, strategy, rates);
+    plan_ = prepare_plan(prepared_, config, scheduler, strategy, rates_for(config, *devices[0]));
     if (observer.planned) observer.planned(prepared_, plan_);
     open_data();
     pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices));
@@ -251,7 +246,7 @@ class Trainer {
     report_.stages = plan_.plan.stages();
     report_.microbatches = config_.microbatches;
     report_.peak_bytes = pipeline_->peak_bytes();
-    report_.predicted_peak_bytes = predicted_peak_bytes();
+    report_.predicted_peak_bytes = predicted_peak_bytes(plan_);
     report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_, devices);
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
     report_.step_s_predicted = plan_.simulation.makespan_s + plan_.update_s;
@@ -271,18 +266,6 @@ class Trainer {
     }
     if (!options_.output.empty())
       save_model(prepared_.model, options_.output, weights, options_.external_data);
-  }
-
-  // By the plan alone: weights, gradients, optimizer state and the chunks in flight.
-  std::vector<int64_t> predicted_peak_bytes() const {
-    std::vector<int64_t> bytes(static_cast<size_t>(device_count(config_.devices)), 0);
-    for (size_t s = 0; s < plan_.plan.cost.size(); ++s) {
-      const StageCost& cost = plan_.plan.cost[s];
-      bytes[static_cast<size_t>(plan_.plan.device[s])] +=
-          cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
-    }
-    for (size_t d = 0; d < bytes.size(); ++d) bytes[d] += plan_.simulation.peak_activation_bytes[d];
-    return bytes;
   }
 
   const RunConfig& config_;

@@ -71,6 +71,26 @@ void apply_bindings(std::vector<Input>& inputs, const std::map<std::string, int6
   }
 }
 
+// Free dimensions of the same name must agree in all shapes; fixed ones are compared when fed.
+void apply_shapes(std::vector<Input>& inputs, const std::map<std::string, Shape>& shapes) {
+  for (const auto& [name, shape] : shapes) {
+    const auto input =
+        std::find_if(inputs.begin(), inputs.end(),
+                     [&, &wanted = name](const Input& i) { return i.name == wanted; });
+    if (input == inputs.end()) {
+      std::string known;
+      for (const Input& i : inputs) known += fmt::format(" '{}'", i.name);
+      throw Error("the model has no input '{}'; its inputs:{}", name, known);
+    }
+    if (shape.size() != input->dimensions.size())
+      throw Error("input '{}' has {} dimensions but the tensor given is {}", name,
+                  input->dimensions.size(), to_string(shape));
+    for (size_t d = 0; d < shape.size(); ++d)
+      if (const std::string& free = input->dimensions[d].name; !free.empty())
+        apply_bindings(inputs, {{free, shape[d]}});
+  }
+}
+
 std::string bind_batch(std::vector<Input>& inputs, int64_t batch) {
   if (batch < 1) throw Error("a batch of {}; it is at least 1", batch);
   const Dimension* leading = nullptr;
@@ -111,6 +131,7 @@ BoundDimensions bind_dimensions(const onnx::GraphProto& graph, const LoadOptions
   std::vector<Input> inputs = free_inputs(graph);
   BoundDimensions bound;
   apply_bindings(inputs, options.bind);
+  apply_shapes(inputs, options.input_shapes);
   if (options.batch) bound.batch_dimension = bind_batch(inputs, *options.batch);
   for (const Input& input : inputs) {
     Shape shape;

@@ -19,6 +19,8 @@ namespace {
 std::atomic<int64_t> allocations{0};
 }
 
+// The pairs below match each other, which the compiler cannot see once they are inlined.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes)) return memory;
