@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include "kernels/cpu/families.h"
@@ -10,13 +9,17 @@
 namespace headrace::cpu {
 namespace {
 
-// Losses over class ids with the classes innermost: a row of scores belongs to each target.
+// Losses over class ids. Line l of the scores belongs to target l; its classes stand `inner`
+// elements apart: neighbours where the class axis is the last one.
 struct Classes {
-  int64_t rows = 0, count = 0;
+  int64_t lines = 0, count = 0, inner = 1;
   DType target_dtype = DType::i64;
   bool mean = true, reduced = true;
   std::optional<int64_t> ignored;
 
+  int64_t at(int64_t line, int64_t label) const {
+    return (line / inner * count + label) * inner + line % inner;
+  }
   bool counts(int64_t target) const {
     if (ignored && target == *ignored) return false;
     if (target < 0 || target >= count) {
@@ -26,21 +29,43 @@ struct Classes {
   }
 };
 
-// What a row's loss and gradient are multiplied by; 0 where its target does not count.
+// What a line's loss and gradient are multiplied by; 0 where its target does not count.
 void fill_shares(const Classes& classes, const Integers& target, const float* class_weight,
                  float* shares) {
   double total = 0;
-  for (int64_t r = 0; r < classes.rows; ++r) {
-    const int64_t t = target[r];
-    shares[r] = !classes.counts(t) ? 0.0f : class_weight != nullptr ? class_weight[t] : 1.0f;
-    total += static_cast<double>(shares[r]);
+  for (int64_t l = 0; l < classes.lines; ++l) {
+    const int64_t t = target[l];
+    shares[l] = !classes.counts(t) ? 0.0f : class_weight != nullptr ? class_weight[t] : 1.0f;
+    total += static_cast<double>(shares[l]);
   }
   if (!classes.mean) return;
   // Where no target counts, the loss and its gradient are 0.
   const double share = total != 0 ? 1 / total : 0;
-  for (int64_t r = 0; r < classes.rows; ++r) {
-    shares[r] = static_cast<float>(static_cast<double>(shares[r]) * share);
+  for (int64_t l = 0; l < classes.lines; ++l) {
+    shares[l] = static_cast<float>(static_cast<double>(shares[l]) * share);
   }
+}
+
+// Calls body(first line, lines) for stretches of lines that one call of a vector loop takes: all
+// lines of a thread where classes are neighbours, else up to kColumns that lie side by side.
+template <typename Body>
+void for_stretches(const Classes& classes, Body body) {
+  constexpr int64_t kColumns = 256;
+  if (classes.inner == 1) {
+    parallel_ranges(classes.lines, 2 * classes.count,
+                    [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+    return;
+  }
+  const int64_t cuts = (classes.inner + kColumns - 1) / kColumns;
+  const int64_t pieces = classes.lines / classes.inner * cuts;
+  parallel_ranges(pieces, 2 * classes.count * std::min(kColumns, classes.inner),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t piece = begin; piece < end; ++piece) {
+                      const int64_t column = piece % cuts * kColumns;
+                      body(piece / cuts * classes.inner + column,
+                           std::min(kColumns, classes.inner - column));
+                    }
+                  });
 }
 
 const float* floats(const KernelArgs& args, size_t i) {
@@ -53,38 +78,46 @@ class ClassLossKernel : public Kernel {
   ClassLossKernel(Classes classes, bool normalizes) : classes_(classes), normalizes_(normalizes) {}
 
   size_t workspace_bytes() const override {
-    return static_cast<size_t>(classes_.rows) * (sizeof(double) + sizeof(float));
+    return static_cast<size_t>(classes_.lines) * 2 * sizeof(float);
   }
 
   void run(const KernelArgs& args) const override {
     const float* x = floats(args, 0);
     const Integers target(args.inputs[1], classes_.target_dtype);
-    auto* terms = static_cast<double*>(args.workspace);
-    auto* shares = reinterpret_cast<float*>(terms + classes_.rows);
+    auto* shares = static_cast<float*>(args.workspace);
     auto* lse = args.outputs.size() > 1 ? static_cast<float*>(args.outputs[1]) : nullptr;
+    if (lse == nullptr) lse = shares + classes_.lines;
     fill_shares(classes_, target, floats(args, 2), shares);
-    const int64_t n = classes_.count;
-    parallel_ranges(classes_.rows, normalizes_ ? 2 * n : 1, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        const float* row = x + r * n;
-        const float normalizer = normalizes_ ? vector_table().softmax->log_sum_exp(row, n) : 0.0f;
-        if (lse != nullptr) lse[r] = normalizer;
-        terms[r] = shares[r] == 0 ? 0
-                                  : static_cast<double>(shares[r]) *
-                                        (static_cast<double>(normalizer) - row[target[r]]);
-      }
-    });
+    if (normalizes_) normalize(x, lse);
     auto* loss = static_cast<float*>(args.outputs[0]);
-    if (!classes_.reduced) {
-      for (int64_t r = 0; r < classes_.rows; ++r) loss[r] = static_cast<float>(terms[r]);
-      return;
-    }
     double sum = 0;
-    for (int64_t r = 0; r < classes_.rows; ++r) sum += terms[r];
-    *loss = static_cast<float>(sum);
+    for (int64_t l = 0; l < classes_.lines; ++l) {
+      double term = 0;
+      if (shares[l] != 0) {
+        const double normalizer = normalizes_ ? static_cast<double>(lse[l]) : 0;
+        term = static_cast<double>(shares[l]) * (normalizer - x[classes_.at(l, target[l])]);
+      }
+      if (!classes_.reduced) loss[l] = static_cast<float>(term);
+      sum += term;
+    }
+    if (classes_.reduced) *loss = static_cast<float>(sum);
   }
 
  private:
+  void normalize(const float* x, float* lse) const {
+    const vector::SoftmaxTable& loops = *vector_table().softmax;
+    for_stretches(classes_, [&](int64_t first, int64_t lines) {
+      if (classes_.inner > 1) {
+        loops.column_log_sum_exp(x + classes_.at(first, 0), classes_.count, classes_.inner,
+                                 lse + first, lines);
+        return;
+      }
+      for (int64_t l = first; l < first + lines; ++l) {
+        lse[l] = loops.log_sum_exp(x + l * classes_.count, classes_.count);
+      }
+    });
+  }
+
   Classes classes_;
   bool normalizes_;
 };
@@ -97,7 +130,7 @@ class ClassLossGradientKernel : public Kernel {
       : classes_(classes), normalizes_(normalizes) {}
 
   size_t workspace_bytes() const override {
-    return static_cast<size_t>(classes_.rows) * sizeof(float);
+    return static_cast<size_t>(classes_.lines) * sizeof(float);
   }
   int in_place_input(size_t) const override { return 1; }
 
@@ -107,17 +140,26 @@ class ClassLossGradientKernel : public Kernel {
     auto* shares = static_cast<float*>(args.workspace);
     auto* dx = static_cast<float*>(args.outputs[0]);
     fill_shares(classes_, target, floats(args, 3), shares);
+    for (int64_t l = 0; l < classes_.lines; ++l) shares[l] *= dloss[classes_.reduced ? 0 : l];
     const int64_t n = classes_.count;
-    parallel_ranges(classes_.rows, 2 * n, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        const float share = shares[r] * dloss[classes_.reduced ? 0 : r];
-        float* row = dx + r * n;
-        if (normalizes_ && shares[r] != 0) {
-          vector_table().softmax->scaled_softmax(x + r * n, lse[r], share, row, n);
+    const vector::SoftmaxTable& loops = *vector_table().softmax;
+    for_stretches(classes_, [&](int64_t first, int64_t lines) {
+      const int64_t start = classes_.at(first, 0);
+      if (classes_.inner > 1) {
+        if (normalizes_) {
+          loops.column_scaled_softmax(x + start, lse + first, shares + first, dx + start, n,
+                                      classes_.inner, lines);
         } else {
-          std::fill_n(row, n, 0.0f);
+          for (int64_t k = 0; k < n; ++k) std::fill_n(dx + start + k * classes_.inner, lines, 0.0f);
         }
-        if (shares[r] != 0) row[target[r]] -= share;
+      }
+      for (int64_t l = first; l < first + lines; ++l) {
+        if (classes_.inner == 1 && normalizes_ && shares[l] != 0) {
+          loops.scaled_softmax(x + l * n, lse[l], shares[l], dx + l * n, n);
+        } else if (classes_.inner == 1) {
+          std::fill_n(dx + l * n, n, 0.0f);
+        }
+        if (shares[l] != 0) dx[classes_.at(l, target[l])] -= shares[l];
       }
     });
   }
@@ -130,26 +172,26 @@ class ClassLossGradientKernel : public Kernel {
 class CorrectCountKernel : public Kernel {
  public:
   explicit CorrectCountKernel(Classes classes) : classes_(classes) {}
-  size_t workspace_bytes() const override { return static_cast<size_t>(classes_.rows); }
+  size_t workspace_bytes() const override { return static_cast<size_t>(classes_.lines); }
 
   void run(const KernelArgs& args) const override {
     const float* x = floats(args, 0);
     const Integers target(args.inputs[1], classes_.target_dtype);
     auto* correct = static_cast<uint8_t*>(args.workspace);
+    for (int64_t l = 0; l < classes_.lines; ++l) correct[l] = classes_.counts(target[l]);
     const int64_t n = classes_.count;
     const auto highest = vector_table().reduction->row[vector::index(vector::Reduction::max)];
-    parallel_ranges(classes_.rows, n, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        const float* row = x + r * n;
-        const int64_t t = target[r];
-        correct[r] = 0;
-        if (!classes_.counts(t)) continue;
+    parallel_ranges(classes_.lines, n, [&](int64_t begin, int64_t end) {
+      for (int64_t l = begin; l < end; ++l) {
+        if (!correct[l]) continue;
+        const float* row = x + l * n;
+        const int64_t t = target[l];
         // The first of equals counts: none of those before the target may reach its score.
-        correct[r] = row[t] >= highest(row, n) && (t == 0 || highest(row, t) < row[t]);
+        correct[l] = row[t] >= highest(row, n) && (t == 0 || highest(row, t) < row[t]);
       }
     });
     float count = 0;
-    for (int64_t r = 0; r < classes_.rows; ++r) count += correct[r];
+    for (int64_t l = 0; l < classes_.lines; ++l) count += correct[l];
     *static_cast<float*>(args.outputs[0]) = count;
   }
 
@@ -178,11 +220,9 @@ Request classes_of(const KernelRequest& request, size_t scores) {
   if (accumulates(request)) result.refusal = "does not accumulate";
   const auto axis = static_cast<size_t>(a.get_int("axis", 1));
   c.count = x.shape[axis];
-  c.rows = c.count > 0 ? x.elements() / c.count : 0;
-  int64_t inner = 1;
-  for (size_t d = axis + 1; d < x.shape.size(); ++d) inner *= x.shape[d];
-  if (inner != 1) result.refusal = "classes are not innermost";
-  if (c.rows == 0) result.refusal = "empty";
+  c.lines = c.count > 0 ? x.elements() / c.count : 0;
+  for (size_t d = axis + 1; d < x.shape.size(); ++d) c.inner *= x.shape[d];
+  if (c.lines == 0) result.refusal = "empty";
   const std::string reduction(a.get_string("reduction", "mean"));
   c.target_dtype = target.dtype;
   c.mean = reduction == "mean";
@@ -209,6 +249,7 @@ Prepared prepare_class_loss_gradient(const Context&, const KernelRequest& reques
 Prepared prepare_correct_count(const Context&, const KernelRequest& request) {
   const Request r = classes_of(request, 0);
   if (!r.refusal.empty()) return refuse("{}", r.refusal);
+  if (r.classes.inner != 1) return refuse("classes are not innermost");
   return std::make_unique<CorrectCountKernel>(r.classes);
 }
 

@@ -65,6 +65,9 @@ Prepared prepare_slice(const Context&, const KernelRequest&);
 Prepared prepare_slice_gradient(const Context&, const KernelRequest&);
 Prepared prepare_concat(const Context&, const KernelRequest&);
 Prepared prepare_split(const Context&, const KernelRequest&);
+// padding.cpp
+Prepared prepare_pad(const Context&, const KernelRequest&);
+Prepared prepare_pad_gradient(const Context&, const KernelRequest&);
 // gather.cpp
 Prepared prepare_gather(const Context&, const KernelRequest&);
 Prepared prepare_gather_gradient(const Context&, const KernelRequest&);

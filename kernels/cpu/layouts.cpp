@@ -169,13 +169,16 @@ Layout layout_like(const Layout& layout, const TensorType& type) {
 }
 
 Layout blocked_activation(const TensorType& type) {
-  constexpr int64_t kBlock = 16;
-  const int64_t rank = type.rank();
-  if (rank < 3 || rank > 5 || type.shape[1] % kBlock != 0) return {};
+  static const bool wide = (static_cast<int>(dnnl::get_effective_cpu_isa()) &
+                            static_cast<int>(dnnl::cpu_isa::avx512_core)) ==
+                           static_cast<int>(dnnl::cpu_isa::avx512_core);
+  const int64_t rank = type.rank(), block = wide ? 16 : 8;
+  if (rank < 3 || rank > 5 || type.shape[1] % block != 0) return {};
   int64_t image = 1;
   for (int64_t i = 2; i < rank; ++i) image *= type.shape[static_cast<size_t>(i)];
   if (image == 1) return {};
-  return {static_cast<uint16_t>(rank - 2), type.bytes()};
+  constexpr int64_t kRanks = 3;  // forms of one block, from rank 3 on
+  return {static_cast<uint16_t>(rank - 2 + (wide ? 0 : kRanks)), type.bytes()};
 }
 
 int64_t stored_elements(const TensorType& type, const Layout& layout) {

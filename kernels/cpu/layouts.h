@@ -39,7 +39,8 @@ std::optional<Layout> grouped_weights_layout_of(const dnnl::memory::desc& desc);
 
 // This layout for a value of another element type and the same shape.
 Layout layout_like(const Layout& layout, const TensorType& type);
-// Channels in blocks of 16 where that pads nothing, else row-major.
+// Channels in the blocks that oneDNN's convolutions prefer on this processor (16 with AVX-512, else
+// 8) where that pads nothing, else row-major.
 Layout blocked_activation(const TensorType& type);
 // Elements that a value occupies, padding included.
 int64_t stored_elements(const TensorType& type, const Layout& layout);

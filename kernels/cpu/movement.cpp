@@ -4,50 +4,11 @@
 #include "kernels/cpu/broadcast.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/strided_copy.h"
 #include "kernels/cpu/vector_table.h"
 
 namespace headrace::cpu {
 namespace {
-
-// One row of elements from a source with a stride of its own, by copy where it is dense.
-template <typename T>
-void copy_row(const T* x, int64_t x_step, T* y, int64_t y_step, int64_t n) {
-  if (x_step == 1 && y_step == 1) {
-    std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
-  } else if (x_step == 0 && y_step == 1) {
-    std::fill_n(y, n, *x);
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i * y_step] = x[i * x_step];
-  }
-}
-
-// Elements of x seen through strides (Transpose, Expand, Slice), or scattered through them over
-// zeros (SliceGrad). T is an unsigned integer of the element's size.
-template <typename T>
-class StridedCopyKernel : public Kernel {
- public:
-  // `cleared`: elements of the output that are zeroed first.
-  StridedCopyKernel(Broadcast nest, int64_t x_base, int64_t y_base, int64_t cleared)
-      : nest_(std::move(nest)), x_base_(x_base), y_base_(y_base), cleared_(cleared) {}
-
-  void run(const KernelArgs& args) const override {
-    const auto* x = static_cast<const T*>(args.inputs[0]) + x_base_;
-    auto* whole = static_cast<T*>(args.outputs[0]);
-    if (cleared_ > 0) std::memset(whole, 0, static_cast<size_t>(cleared_) * sizeof(T));
-    T* y = whole + y_base_;
-    const int64_t n = nest_.row_length(), x_step = nest_.row_stride(0),
-                  y_step = nest_.row_stride(1);
-    parallel_ranges(nest_.rows(), n, [&](int64_t begin, int64_t end) {
-      nest_.for_rows(begin, end, [&](int64_t, const auto& offsets) {
-        copy_row(x + offsets[0], x_step, y + offsets[1], y_step, n);
-      });
-    });
-  }
-
- private:
-  Broadcast nest_;
-  int64_t x_base_, y_base_, cleared_;
-};
 
 // Two axes change places among others: the last of the output and the last of the input.
 class TransposeKernel : public Kernel {
@@ -156,29 +117,6 @@ std::string refusal_of(const KernelRequest& request) {
   return {};
 }
 
-struct Copy {
-  Shape shape;  // of the loop nest
-  Shape x_strides, y_strides;
-  int64_t x_base = 0, y_base = 0, cleared = 0;
-};
-std::unique_ptr<Kernel> strided_copy(DType dtype, const Copy& copy) {
-  Broadcast nest = Broadcast::from_strides(copy.shape, std::array{copy.x_strides, copy.y_strides});
-  auto make = [&]<typename T>() -> std::unique_ptr<Kernel> {
-    return std::make_unique<StridedCopyKernel<T>>(std::move(nest), copy.x_base, copy.y_base,
-                                                  copy.cleared);
-  };
-  switch (size_of(dtype)) {
-    case 1:
-      return make.operator()<uint8_t>();
-    case 2:
-      return make.operator()<uint16_t>();
-    case 4:
-      return make.operator()<uint32_t>();
-    default:
-      return make.operator()<uint64_t>();
-  }
-}
-
 // The loop nest of a slice: `whole_strides` and `whole_base` address the tensor that is cut.
 struct SliceNest {
   Shape whole_strides;
@@ -200,7 +138,7 @@ Prepared prepare_transpose(const Context&, const KernelRequest& request) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
   const Shape& out = request.output_types[0].shape;
   const Shape in_strides = row_major_strides(request.input_types[0].shape);
-  Copy copy{out, {}, row_major_strides(out)};
+  StridedCopy copy{out, {}, row_major_strides(out)};
   for (int64_t axis : request.node->attributes.get_ints("perm")) {
     copy.x_strides.push_back(in_strides[static_cast<size_t>(axis)]);
   }
@@ -213,7 +151,7 @@ Prepared prepare_transpose(const Context&, const KernelRequest& request) {
   }
   const DType dtype = request.output_types[0].dtype;
   if (last == out.size() || moved == last || size_of(dtype) != sizeof(uint32_t)) {
-    return strided_copy(dtype, copy);
+    return make_strided_copy(dtype, copy);
   }
   if (moved == out.size()) return refuse("no axis is innermost");
   const TransposeKernel::Plane plane{out[last], copy.x_strides[last], out[moved],
@@ -227,20 +165,20 @@ Prepared prepare_expand(const Context&, const KernelRequest& request) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
   const Shape &in = request.input_types[0].shape, &out = request.output_types[0].shape;
   const Shape strides = row_major_strides(in);
-  Copy copy{out, Shape(out.size(), 0), row_major_strides(out)};
+  StridedCopy copy{out, Shape(out.size(), 0), row_major_strides(out)};
   const size_t missing = out.size() - in.size();
   for (size_t d = 0; d < in.size(); ++d) {
     if (in[d] != 1) copy.x_strides[missing + d] = strides[d];
   }
-  return strided_copy(request.output_types[0].dtype, copy);
+  return make_strided_copy(request.output_types[0].dtype, copy);
 }
 
 Prepared prepare_slice(const Context&, const KernelRequest& request) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
   const Shape& out = request.output_types[0].shape;
   const SliceNest nest = slice_nest(request.node->attributes, request.input_types[0].shape);
-  return strided_copy(request.output_types[0].dtype,
-                      {out, nest.whole_strides, row_major_strides(out), nest.whole_base});
+  return make_strided_copy(request.output_types[0].dtype,
+                           {out, nest.whole_strides, row_major_strides(out), nest.whole_base});
 }
 
 Prepared prepare_slice_gradient(const Context&, const KernelRequest& request) {
@@ -248,8 +186,8 @@ Prepared prepare_slice_gradient(const Context&, const KernelRequest& request) {
   const TensorType &dy = request.input_types[0], &dx = request.output_types[0];
   if (dy.elements() == 0) return refuse("empty");
   const SliceNest nest = slice_nest(request.node->attributes, dx.shape);
-  return strided_copy(dx.dtype, {dy.shape, row_major_strides(dy.shape), nest.whole_strides, 0,
-                                 nest.whole_base, dx.elements()});
+  return make_strided_copy(dx.dtype, {dy.shape, row_major_strides(dy.shape), nest.whole_strides, 0,
+                                      nest.whole_base, dx.elements()});
 }
 
 Prepared prepare_concat(const Context&, const KernelRequest& request) {

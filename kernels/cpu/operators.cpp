@@ -97,6 +97,8 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(vectorised("SliceGrad", prepare_slice_gradient));
     list.push_back(vectorised("Concat", prepare_concat));
     list.push_back(vectorised("Split", prepare_split));
+    list.push_back(vectorised("Pad", prepare_pad));
+    list.push_back(vectorised("PadGrad", prepare_pad_gradient));
     list.push_back(vectorised("Gather", prepare_gather));
     list.push_back(vectorised("GatherGrad", prepare_gather_gradient));
     list.push_back(vectorised("Dropout", prepare_dropout));

@@ -89,10 +89,44 @@ void scaled_softmax(const float* x, float lse, float factor, float* dx, int64_t 
   for (int64_t i = 0; i < n; ++i) dx[i] = factor * exponential_of_nonpositive(x[i] - lse);
 }
 
+constexpr int64_t kColumns = 256;
+
+void column_log_sum_exp(const float* x, int64_t rows, int64_t stride, float* lse, int64_t n) {
+  float highest[kColumns], sum[kColumns];
+  for (int64_t j = 0; j < n; ++j) highest[j] = -kInfinity;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = x + i * stride;
+    for (int64_t j = 0; j < n; ++j) highest[j] = highest[j] > row[j] ? highest[j] : row[j];
+  }
+  for (int64_t j = 0; j < n; ++j) sum[j] = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = x + i * stride;
+    for (int64_t j = 0; j < n; ++j) sum[j] += exponential_of_nonpositive(row[j] - highest[j]);
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    lse[j] = highest[j] == -kInfinity ? highest[j] : highest[j] + logarithm(sum[j]);
+  }
+}
+
+// A column whose scale is 0 is 0 whatever its values are.
+void column_scaled_softmax(const float* x, const float* lse, const float* factor, float* dx,
+                           int64_t rows, int64_t stride, int64_t n) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = x + i * stride;
+    float* result = dx + i * stride;
+#pragma GCC ivdep
+    for (int64_t j = 0; j < n; ++j) {
+      const float value = factor[j] * exponential_of_nonpositive(row[j] - lse[j]);
+      result[j] = factor[j] == 0.0f ? 0.0f : value;
+    }
+  }
+}
+
 }  // namespace
 
 extern const vector::SoftmaxTable softmax_table;
 constinit const vector::SoftmaxTable softmax_table = {
-    softmax, log_softmax, softmax_gradient, log_softmax_gradient, log_sum_exp, scaled_softmax};
+    softmax,     log_softmax,    softmax_gradient,   log_softmax_gradient,
+    log_sum_exp, scaled_softmax, column_log_sum_exp, column_scaled_softmax};
 
 }  // namespace headrace::HEADRACE_ISA

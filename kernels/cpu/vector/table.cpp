@@ -12,13 +12,8 @@ extern const vector::LossTable loss_table;
 extern const vector::UpdateTable update_table;
 extern const vector::MovementTable movement_table;
 
-namespace {
-#define HEADRACE_TEXT_OF(x) #x
-#define HEADRACE_TEXT(x) HEADRACE_TEXT_OF(x)
-}  // namespace
-
-const vector::Table table = {
-    HEADRACE_TEXT(HEADRACE_ISA), &elementwise_table, &reduction_table, &softmax_table,
-    &normalization_table,        &loss_table,        &update_table,    &movement_table};
+const vector::Table table = {&elementwise_table,   &reduction_table, &softmax_table,
+                             &normalization_table, &loss_table,      &update_table,
+                             &movement_table};
 
 }  // namespace headrace::HEADRACE_ISA

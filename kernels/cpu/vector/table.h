@@ -109,6 +109,10 @@ struct SoftmaxTable {
   float (*log_sum_exp)(const float* x, int64_t n);
   // dx = scale exp(x - lse)
   void (*scaled_softmax)(const float* x, float lse, float scale, float* dx, int64_t n);
+  // The same for n columns whose values stand `stride` apart; n is at most 256.
+  void (*column_log_sum_exp)(const float* x, int64_t rows, int64_t stride, float* lse, int64_t n);
+  void (*column_scaled_softmax)(const float* x, const float* lse, const float* scale, float* dx,
+                                int64_t rows, int64_t stride, int64_t n);
 };
 
 struct NormalizationTable {
@@ -175,7 +179,6 @@ struct MovementTable {
 };
 
 struct Table {
-  const char* name;  // "avx512"
   const ElementwiseTable* elementwise;
   const ReductionTable* reduction;
   const SoftmaxTable* softmax;
