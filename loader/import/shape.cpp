@@ -39,7 +39,7 @@ void reshape(ImportContext& c) {
     if (*dim == -1) {
       open = dim;
     } else {
-      known *= *dim;
+      known = element_count(Shape{known, *dim});
     }
   }
   if (open != shape.end()) {
@@ -135,7 +135,7 @@ void tile(ImportContext& c) {
     }
     apart.push_back(input[d]);
     wide.push_back(input[d]);
-    joined.push_back(input[d] * repeats[d]);
+    joined.push_back(element_count(Shape{input[d], repeats[d]}));
   }
   if (joined == input) {
     c.result(c.operand(0));

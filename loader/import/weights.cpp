@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
 
 #include "loader/glob.h"
 
@@ -21,9 +20,15 @@ bool looks_like_a_mask(const HostTensor& data) {
 
 // Names that exporters give to what they computed, as opposed to parameters of a module.
 bool is_generated_name(const std::string& name) {
-  static const std::regex generated(
-      R"((_?val_\d+(_\d+)*)|(onnx::.*)|(/.*)|(\d+)|(_?const(ant)?[_\d].*))", std::regex::icase);
-  return std::regex_match(name, generated);
+  static const std::vector<std::string> patterns = {"onnx::*", "/*",         "val_#",      "_val_#",
+                                                    "const_*", "constant_*", "Constant_*", "#"};
+  // Digits count as one #, so that "val_12" and "12" are "val_#" and "#".
+  std::string shape;
+  for (const char c : name) {
+    const char shown = c >= '0' && c <= '9' ? '#' : c;
+    if (shown != '#' || shape.empty() || shape.back() != '#') shape += shown;
+  }
+  return matches_any(patterns, shape);
 }
 
 // PyTorch writes the module path of each node: "['', 'blocks.0', 'blocks.0.ln1', 'layer_norm']".
@@ -103,7 +108,7 @@ std::string WeightTable::copy_name(const Entry& entry, const Reader& reader) con
   const std::string& root = entry.place.name;
   const std::string module = module_of(*reader.node);
   if (!module.empty()) {
-    const std::string name = module + "." + root.substr(root.find_last_of('.') + 1);
+    std::string name = module + "." + root.substr(root.find_last_of('.') + 1);
     if (free(name)) return name;
   }
   const std::string owner =

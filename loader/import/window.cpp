@@ -5,6 +5,8 @@
 namespace headrace {
 namespace {
 
+constexpr int64_t kLargestSize = int64_t{1} << 30;
+
 // Where a kernel stands over the spatial dimensions of an input.
 struct Window {
   std::vector<int64_t> kernel, strides, dilations, pads;  // pads: all begins, then all ends
@@ -31,8 +33,9 @@ Window window_of(ImportContext& c, std::vector<int64_t> kernel) {
                 .dilations = per_dimension(c, "dilations", dims, 1),
                 .pads = std::vector<int64_t>(2 * dims, 0)};
   for (size_t d = 0; d < dims; ++d)
-    if (window.kernel[d] < 1 || window.strides[d] < 1 || window.dilations[d] < 1)
-      throw Unsupported("a kernel, stride or dilation below 1");
+    for (const int64_t size : {window.kernel[d], window.strides[d], window.dilations[d]})
+      if (size < 1 || size > kLargestSize)
+        throw Unsupported("a kernel, stride or dilation of {}", size);
   const std::string mode = c.get_string("auto_pad", "NOTSET");
   if (mode == "NOTSET") {
     window.pads = per_dimension(c, "pads", 2 * dims, 0);

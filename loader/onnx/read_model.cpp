@@ -38,7 +38,7 @@ std::shared_ptr<onnx::ModelProto> parse(const std::filesystem::path& path) {
 }
 
 // The checker's messages span lines; an error of ours is one.
-std::string one_line(std::string text) {
+std::string one_line(const std::string& text) {
   std::string line;
   for (const char c : text) {
     const char shown = c == '\n' ? ' ' : c;

@@ -55,8 +55,8 @@ HostTensor read_external(const TensorProto& proto, TensorType type, ExternalData
   auto file = external.open(location, proto.name());
   const auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || needed > size - offset)
-    throw Error("weight '{}': bytes {} to {} lie outside of file '{}', which has {}", proto.name(),
-                offset, offset + needed, location, size);
+    throw Error("weight '{}': {} bytes from {} on lie outside of file '{}', which has {}",
+                proto.name(), needed, offset, location, size);
   const std::byte* data = file->bytes().data() + offset;
   return in_place_or_copied(std::move(type), data, std::move(file));
 }

@@ -159,7 +159,7 @@ TEST_F(ExternalTest, IsReadInPlaceAtAnyOffset) {
 }
 
 TEST_F(ExternalTest, BytesOutsideOfTheFile) {
-  EXPECT_THAT(refusal(model_with("w.bin", "8")), HasSubstr("bytes 8 to 32 lie outside"));
+  EXPECT_THAT(refusal(model_with("w.bin", "8")), HasSubstr("24 bytes from 8 on lie outside"));
   EXPECT_THAT(refusal(model_with("w.bin", "9223372036854775800")), HasSubstr("lie outside"));
   EXPECT_THAT(refusal(model_with("w.bin", "0", "28")), HasSubstr("needs 24 bytes"));
   EXPECT_THAT(refusal(model_with("w.bin", "-4")), HasSubstr("not a byte count"));
