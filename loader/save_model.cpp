@@ -89,6 +89,17 @@ void write_proto(const onnx::ModelProto& model, PendingFile& file, const std::st
   model.SerializeToOstream(&file.stream());
 }
 
+// A reader that was given its own copy keeps the old contents when only the tensor that it was
+// copied from gets new ones.
+std::map<std::string, HostTensor> with_kept_copies(const ModelSource& source,
+                                                   const onnx::ModelProto& from,
+                                                   std::map<std::string, HostTensor> weights) {
+  for (const auto& [name, place] : source.places)
+    if (place.copy && weights.count(name) == 0 && weights.count(place.name) > 0)
+      weights[name] = read_place(from, place, *source.external);
+  return weights;
+}
+
 }  // namespace
 
 void save_model(const Model& model, const std::string& path,
@@ -96,7 +107,7 @@ void save_model(const Model& model, const std::string& path,
   ModelSource& source = *model.source;
   const auto& from = has_places(*source.proto, source.places) ? source.proto : source.imported();
   onnx::ModelProto written = *from;
-  replace_weights(written, source.places, weights);
+  replace_weights(written, source.places, with_kept_copies(source, *from, weights));
 
   PendingFile file(path);
   if (!external_data) {

@@ -30,6 +30,10 @@ bool ImportContext::wants(size_t output) const {
   return output < outputs_.size() && !node_.output(static_cast<int>(output)).empty();
 }
 
+WeightTable::Reader ImportContext::reader(size_t input) const {
+  return {&node_, static_cast<int>(input), path_, inputs_.at(input).alias};
+}
+
 ValueId ImportContext::value(size_t input) {
   if (!has(input)) return kNoValue;
   if (values_[input] == kNoValue) values_[input] = make_value(input);
@@ -69,8 +73,7 @@ ValueId ImportContext::state(size_t input) {
   if (operand.kind == Operand::Kind::computed) return operand.value;
   if (operand.weight < 0 || target_.weights == nullptr)
     throw Unsupported("running statistics that are not stored in the model");
-  return target_.weights->state(operand.weight,
-                                {&node_, static_cast<int>(input), path_, operand.alias});
+  return target_.weights->state(operand.weight, reader(input));
 }
 
 void ImportContext::set_state(ValueId read, ValueId replacement) {
@@ -79,7 +82,8 @@ void ImportContext::set_state(ValueId read, ValueId replacement) {
 
 bool ImportContext::frozen(size_t input) const {
   const int weight = inputs_.at(input).weight;
-  return weight >= 0 && target_.weights != nullptr && target_.weights->frozen(weight);
+  return weight >= 0 && target_.weights != nullptr &&
+         target_.weights->frozen(weight, reader(input));
 }
 
 TensorType ImportContext::type(size_t input) const {

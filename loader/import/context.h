@@ -129,6 +129,7 @@ class ImportContext {
   std::vector<Operand> outputs_;
 
   ValueId make_value(size_t input);
+  WeightTable::Reader reader(size_t input) const;
 };
 
 }  // namespace headrace

@@ -128,6 +128,7 @@ void visit(const GraphProto& graph, Reach& reach) {
         among(kMovesOnly, node.op_type()) && any_output_in(reach.weight_places);
     for (int i = 0; i < node.input_size(); ++i) {
       if (node.input(i).empty()) continue;
+      ++reach.readers[node.input(i)];
       if (reached && carries_gradient(node, i)) reach.differentiable.insert(node.input(i));
       if (is_weight_place(node, i) || (moves_weight && i == 0))
         reach.weight_places.insert(node.input(i));

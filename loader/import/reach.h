@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Reach {
   // Values that arrive, possibly transposed or reshaped, at the place of a weight: convolution,
   // matrix product, normalisation, embedding.
   std::unordered_set<std::string> weight_places;
+  std::unordered_map<std::string, int> readers;  // how many nodes' inputs each value is
 };
 
 Reach find_reach(const onnx::GraphProto& graph);

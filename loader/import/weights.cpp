@@ -66,15 +66,15 @@ WeightTable::WeightTable(Graph& graph, const LoadOptions& options, Reach reach, 
     file_names_.insert(node.output().begin(), node.output().end());
 }
 
-bool WeightTable::frozen(int weight) const {
-  return matches_any(options_.freeze, weights_[static_cast<size_t>(weight)].place.name);
-}
-
 bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
   const TensorType& type = data.type;
   if (!is_float(type.dtype) || type.rank() == 0 || type.elements() == 0) return false;
   if (reach_.differentiable.count(place.name) == 0) return false;
-  if (matches_any(options_.freeze, place.name)) return false;
+  // Where several nodes read the tensor, each reader's own name decides, once it has one.
+  const auto readers = reach_.readers.find(place.name);
+  if ((readers == reach_.readers.end() || readers->second < 2) &&
+      matches_any(options_.freeze, place.name))
+    return false;
   const bool at_weight_place = reach_.weight_places.count(place.name) > 0;
   if (type.elements() == 1 && !at_weight_place &&
       (place.constant_node || is_generated_name(place.name)))
@@ -119,45 +119,51 @@ std::string WeightTable::copy_name(const Entry& entry, const Reader& reader) con
   return name;
 }
 
-ValueId WeightTable::add_value(Entry& entry, std::string name, bool is_state) {
-  taken_.insert(name);
-  const ValueId value = is_state ? graph_.add_state(std::move(name), entry.data)
-                                 : graph_.add_parameter(std::move(name), entry.data);
-  if (is_state) states_.push_back(value);
-  return value;
+WeightTable::Choice WeightTable::choose(const Entry& entry, const Reader& reader) const {
+  const bool own = gets_own_copy(entry, reader);
+  if (own && !reader.alias.empty() && taken_.count(reader.alias) == 0)
+    return {.name = reader.alias, .copy = true, .under_alias = true};
+  const std::string& root = entry.place.name;
+  if (!own && entry.shared != kNoValue) return {.name = graph_.value(entry.shared).name};
+  if (taken_.count(root) == 0) return {.name = root};
+  // Without a copy of its own only a tensor of an If's branch comes here, whose name another branch
+  // has.
+  return {.name = copy_name(entry, reader), .copy = own};
 }
 
-ValueId WeightTable::acquire(Entry& entry, const Reader& reader, bool own, bool is_state) {
+bool WeightTable::frozen(int weight, const Reader& reader) const {
+  return matches_any(options_.freeze, choose(weights_[static_cast<size_t>(weight)], reader).name);
+}
+
+ValueId WeightTable::acquire(Entry& entry, const Reader& reader, Role role) {
   ++entry.readers;
   entry.reader_ops.insert(reader.node->op_type());
-  const bool under_alias = own && !reader.alias.empty() && taken_.count(reader.alias) == 0;
-  if (!under_alias && (!own || taken_.count(entry.place.name) == 0)) {
-    if (entry.shared == kNoValue) {
-      entry.shared = add_value(entry, entry.place.name, is_state);
-      source_.places[entry.place.name] = entry.place;
-    }
-    return entry.shared;
-  }
-  ++entry.copies;
+  const Choice choice = choose(entry, reader);
+  if (!choice.copy && entry.shared != kNoValue) return entry.shared;
   WeightPlace place = entry.place;
-  place.copy = true;
-  place.alias = under_alias ? reader.alias : "";
-  place.uses.push_back(
-      {.graph = reader.graph, .node = first_output(*reader.node), .input = reader.input});
-  const std::string name = under_alias ? reader.alias : copy_name(entry, reader);
-  const ValueId value = add_value(entry, name, is_state);
-  source_.places[name] = std::move(place);
+  if (choice.copy) {
+    ++entry.copies;
+    place.copy = true;
+    place.alias = choice.under_alias ? reader.alias : "";
+    place.uses.push_back(
+        {.graph = reader.graph, .node = first_output(*reader.node), .input = reader.input});
+  }
+  if (role == Role::parameter && matches_any(options_.freeze, choice.name)) role = Role::constant;
+  taken_.insert(choice.name);
+  source_.places[choice.name] = std::move(place);
+  const ValueId value = graph_.add_value(
+      {.name = choice.name, .type = entry.data.type, .role = role, .data = entry.data});
+  if (role == Role::state) states_.push_back(value);
+  if (!choice.copy) entry.shared = value;
   return value;
 }
 
 ValueId WeightTable::parameter(int weight, const Reader& reader) {
-  Entry& entry = weights_[static_cast<size_t>(weight)];
-  return acquire(entry, reader, gets_own_copy(entry, reader), false);
+  return acquire(weights_[static_cast<size_t>(weight)], reader, Role::parameter);
 }
 
 ValueId WeightTable::state(int weight, const Reader& reader) {
-  Entry& entry = weights_[static_cast<size_t>(weight)];
-  const ValueId value = acquire(entry, reader, gets_own_copy(entry, reader), true);
+  const ValueId value = acquire(weights_[static_cast<size_t>(weight)], reader, Role::state);
   const auto latest = latest_state_.find(value);
   return latest == latest_state_.end() ? value : latest->second;
 }

@@ -31,9 +31,10 @@ class WeightTable {
   // `place.name` is the name that the graph knows the tensor by.
   int add(WeightPlace place, HostTensor data);
   bool trainable(int weight) const { return weights_[static_cast<size_t>(weight)].trainable; }
-  bool frozen(int weight) const;
+  // Whether --freeze names the tensor that this reader would be given.
+  bool frozen(int weight, const Reader& reader) const;
 
-  // The parameter that this reader trains.
+  // The parameter that this reader trains; a constant where it is frozen.
   ValueId parameter(int weight, const Reader& reader);
   // The running statistic that this reader updates. The same statistic in several readers (--untie
   // none) is updated by one after the other: a later one continues from the earlier's result.
@@ -59,11 +60,17 @@ class WeightTable {
     int readers = 0, copies = 0;
   };
 
+  // Under which name a reader gets the tensor, and whether that is a copy of its own.
+  struct Choice {
+    std::string name{};
+    bool copy = false, under_alias = false;
+  };
+
+  Choice choose(const Entry& entry, const Reader& reader) const;
   bool decide(const WeightPlace& place, const HostTensor& data);
   bool gets_own_copy(const Entry& entry, const Reader& reader) const;
-  ValueId acquire(Entry& entry, const Reader& reader, bool own, bool is_state);
+  ValueId acquire(Entry& entry, const Reader& reader, Role role);
   std::string copy_name(const Entry& entry, const Reader& reader) const;
-  ValueId add_value(Entry& entry, std::string name, bool is_state);
 
   Graph& graph_;
   const LoadOptions& options_;

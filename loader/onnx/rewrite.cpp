@@ -14,6 +14,7 @@ using onnx::ModelProto;
 using onnx::NodeProto;
 using onnx::TensorProto;
 
+// These look and change nothing, so that read-only callers may cast a const model to them.
 NodeProto* find_node(GraphProto& graph, const std::string& output) {
   for (NodeProto& node : *graph.mutable_node())
     if (std::find(node.output().begin(), node.output().end(), output) != node.output().end())
@@ -103,7 +104,7 @@ void add_copy(ModelProto& model, const std::string& name, const WeightPlace& pla
 }  // namespace
 
 bool has_places(const ModelProto& model, const std::map<std::string, WeightPlace>& places) {
-  auto& searched = const_cast<ModelProto&>(model);  // the finders only look
+  auto& searched = const_cast<ModelProto&>(model);
   return std::all_of(places.begin(), places.end(), [&](const auto& item) {
     const WeightPlace& place = item.second;
     if (find_tensor(searched, place) == nullptr) return false;
@@ -112,6 +113,12 @@ bool has_places(const ModelProto& model, const std::map<std::string, WeightPlace
     return std::all_of(place.uses.begin(), place.uses.end(),
                        [&](const WeightUse& use) { return find_reader(searched, use) != nullptr; });
   });
+}
+
+HostTensor read_place(const ModelProto& model, const WeightPlace& place, ExternalData& external) {
+  const TensorProto* tensor = find_tensor(const_cast<ModelProto&>(model), place);
+  HEADRACE_CHECK(tensor != nullptr, "weight '{}' is not in the file", place.name);
+  return read_tensor(*tensor, nullptr, external);
 }
 
 void replace_weights(ModelProto& model, const std::map<std::string, WeightPlace>& places,

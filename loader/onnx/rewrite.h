@@ -14,6 +14,10 @@ namespace headrace {
 // into being when local functions were expanded.
 bool has_places(const onnx::ModelProto& model, const std::map<std::string, WeightPlace>& places);
 
+// The contents that the file has in a place of `has_places`.
+HostTensor read_place(const onnx::ModelProto& model, const WeightPlace& place,
+                      ExternalData& external);
+
 // Puts new contents into their places. Weights that were copied for their reader become
 // initializers of their own and the reader's input is named after them; a copy that an Identity
 // node stood for takes that node's place. Throws Error naming a weight that the model does not have

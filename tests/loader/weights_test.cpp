@@ -107,6 +107,33 @@ TEST(Untie, NamesCopiesAfterTheModuleOfTheirNode) {
                           "blocks.0.ln.weight@f", "b@f", "b@y"));
 }
 
+TEST(Untie, FreezesByTheNameOfTheCopy) {
+  LoadOptions options = folding();
+  options.freeze = {"s", "b@d"};
+  const TemporaryFolder folder;
+  write_onnx(parse_onnx(kShared), folder / "in.onnx");
+  const Model model = load_model(folder / "in.onnx", options);
+  EXPECT_THAT(weight_names(model), ElementsAre("b", "w", "s@d", "s@f", "b@f", "b@y"));
+  EXPECT_EQ(role_of(model, "s"), Role::constant);
+  EXPECT_EQ(role_of(model, "b@d"), Role::constant);
+  // Written back, the frozen copy does not follow the tensor that it was copied from.
+  save_model(model, folder / "out.onnx", {{"b", floats({4}, {9, 9, 9, 9})}});
+  const Model saved = load_model(folder / "out.onnx", folding());
+  const Graph& graph = saved.forward.graph;
+  EXPECT_THAT(graph.value(*graph.find("b@d")).data.as<float>(), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(graph.value(*graph.find("b")).data.as<float>(), ElementsAre(9, 9, 9, 9));
+}
+
+TEST(Weights, TensorsOfOneNameInTwoBranches) {
+  const Model model = load_text(R"(g (float[2] x) => (float[2] y) <bool yes = {1}>
+{ a = If(yes) < then_branch = p () => (float[2] o) <float[2] w = {2,2}> { o = Mul(x, w) },
+                else_branch = q () => (float[2] r) { r = Neg(x) }>
+  y = If(yes) < then_branch = s () => (float[2] t) <float[2] w = {3,3}> { t = Mul(a, w) },
+                else_branch = u () => (float[2] v) { v = Neg(a) }> })");
+  EXPECT_THAT(weight_names(model), ElementsAre("w", "w@t"));
+  EXPECT_THAT(run(model, {counting({2})})[0], ElementsAre(0, 6));
+}
+
 // Weights as the graph holds them, each moved by its place in the list.
 std::map<std::string, HostTensor> moved_weights(const Model& model) {
   std::map<std::string, HostTensor> weights;
