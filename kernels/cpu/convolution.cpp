@@ -1,5 +1,7 @@
 #include "kernels/cpu/convolution.h"
 
+#include <optional>
+
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/layouts.h"
 #include "kernels/cpu/primitive_kernel.h"
@@ -22,33 +24,58 @@ ConvolutionShape shape_of_input_gradient(const KernelRequest& request) {
   return convolution_shape(*request.node, request.output_types[0], request.input_types[1],
                            request.input_types[0]);
 }
+struct Images {
+  Desc source, destination;
+};
+Images any_images(const ConvolutionShape& s) {
+  return {any_desc(s.source.dtype, s.source.shape),
+          any_desc(s.destination.dtype, s.destination.shape)};
+}
+Images row_major_images(const ConvolutionShape& s) {
+  return {row_major_desc(s.source.dtype, s.source.shape),
+          row_major_desc(s.destination.dtype, s.destination.shape)};
+}
+
+// make(images) for the first images that oneDNN has more than plain loops for, else for the first
+// that it takes at all. Blocked images may have none where few channels or taps are left; on
+// row-major ones it multiplies matrices.
+template <typename Make>
+auto first_fast(std::initializer_list<Images> candidates, Make make) {
+  std::optional<decltype(make(*candidates.begin()))> slow;
+  for (const Images& images : candidates) {
+    try {
+      auto primitive = make(images);
+      if (!std::string_view(primitive.impl_info_str()).starts_with("ref")) return primitive;
+      if (!slow) slow = primitive;
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented) throw;
+    }
+  }
+  if (!slow) throw dnnl::error(dnnl_unimplemented, "oneDNN has no such convolution");
+  return *slow;
+}
+
 BackwardData::primitive_desc backward_data(const ConvolutionShape& s,
                                            const Forward::primitive_desc& forward) {
-  auto make = [&](const Desc& source, const Desc& destination) {
-    return BackwardData::primitive_desc(
-        engine(), kDirect, source, any_desc(s.weights.dtype, s.weights_dims()), destination,
-        s.strides, s.dilations, s.pads_begin, s.pads_end, forward, user_scratchpad());
-  };
-  // A row-major source is the image that a first layer reads; nothing is fast in that form.
-  if (graph_layout(forward.src_desc()).id != 0) {
-    return make(forward.src_desc(), forward.dst_desc());
-  }
-  return make(any_desc(s.source.dtype, s.source.shape),
-              any_desc(s.destination.dtype, s.destination.shape));
+  const Desc weights = any_desc(s.weights.dtype, s.weights_dims());
+  return first_fast({{forward.src_desc(), forward.dst_desc()}, any_images(s), row_major_images(s)},
+                    [&](const Images& images) {
+                      return BackwardData::primitive_desc(
+                          engine(), kDirect, images.source, weights, images.destination, s.strides,
+                          s.dilations, s.pads_begin, s.pads_end, forward, user_scratchpad());
+                    });
 }
 
 BackwardWeights::primitive_desc backward_weights(const ConvolutionShape& s, bool bias,
                                                  const Forward::primitive_desc& forward) {
   const Desc weights = any_desc(s.weights.dtype, s.weights_dims());
-  if (bias) {
-    return BackwardWeights::primitive_desc(engine(), kDirect, forward.src_desc(), weights,
-                                           row_major_desc(s.weights.dtype, {s.weights.shape[0]}),
-                                           forward.dst_desc(), s.strides, s.dilations, s.pads_begin,
-                                           s.pads_end, forward, user_scratchpad());
-  }
-  return BackwardWeights::primitive_desc(engine(), kDirect, forward.src_desc(), weights,
-                                         forward.dst_desc(), s.strides, s.dilations, s.pads_begin,
-                                         s.pads_end, forward, user_scratchpad());
+  const Desc bias_desc = bias ? row_major_desc(s.weights.dtype, {s.weights.shape[0]}) : Desc();
+  return first_fast(
+      {{forward.src_desc(), forward.dst_desc()}, row_major_images(s)}, [&](const Images& images) {
+        return BackwardWeights::primitive_desc(
+            engine(), kDirect, images.source, weights, bias_desc, images.destination, s.strides,
+            s.dilations, s.pads_begin, s.pads_end, forward, user_scratchpad());
+      });
 }
 
 // Empty where oneDNN's f32 convolution can take the request.
@@ -105,16 +132,13 @@ Forward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias
     attributes.set_post_ops(post);
   }
   const DType type = s.source.dtype;
-  const Desc source = any_desc(type, s.source.shape), weights = any_desc(type, s.weights_dims());
-  const Desc destination = any_desc(type, s.destination.shape);
-  constexpr auto kTraining = dnnl::prop_kind::forward_training;
-  if (bias) {
-    return Forward::primitive_desc(engine(), kTraining, kDirect, source, weights,
-                                   row_major_desc(type, {s.weights.shape[0]}), destination,
-                                   s.strides, s.dilations, s.pads_begin, s.pads_end, attributes);
-  }
-  return Forward::primitive_desc(engine(), kTraining, kDirect, source, weights, destination,
-                                 s.strides, s.dilations, s.pads_begin, s.pads_end, attributes);
+  const Desc weights = any_desc(type, s.weights_dims());
+  const Desc bias_desc = bias ? row_major_desc(type, {s.weights.shape[0]}) : Desc();
+  return first_fast({any_images(s), row_major_images(s)}, [&](const Images& images) {
+    return Forward::primitive_desc(engine(), dnnl::prop_kind::forward_training, kDirect,
+                                   images.source, weights, bias_desc, images.destination, s.strides,
+                                   s.dilations, s.pads_begin, s.pads_end, attributes);
+  });
 }
 
 Layout graph_weights_layout(const ConvolutionShape& shape, const Desc& desc) {
@@ -152,12 +176,12 @@ LayoutProposal propose_convolution_input_gradient(const Context& context,
                                                   const KernelRequest& request) {
   if (!refusal_of(request).empty()) return propose_row_major(context, request);
   const ConvolutionShape shape = shape_of_input_gradient(request);
-  const auto backward = backward_data(shape, forward_convolution(shape, false));
+  const Forward::primitive_desc forward = forward_convolution(shape, false);
   LayoutProposal proposal = propose_row_major(context, request);
-  proposal.inputs[0] = graph_layout(backward.diff_dst_desc());
+  proposal.inputs[0] = graph_layout(forward.dst_desc());
   // The weights stay in the form that the forward node reads; the kernel turns them for itself.
   proposal.inputs[1] = request.input_layouts[1];
-  proposal.outputs[0] = graph_layout(backward.diff_src_desc());
+  proposal.outputs[0] = graph_layout(forward.src_desc());
   return proposal;
 }
 

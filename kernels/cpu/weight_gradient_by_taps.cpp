@@ -18,7 +18,6 @@ namespace headrace::cpu {
 namespace {
 
 using Desc = dnnl::memory::desc;
-constexpr int64_t kBlock = 16;  // of channels, in images and weights
 
 // The output pixels along one axis whose source pixel, at this tap, is inside the image.
 struct Range {
@@ -46,8 +45,8 @@ struct Tap {
 class WeightGradientByTaps : public Kernel {
  public:
   WeightGradientByTaps(const Context& context, const ConvolutionShape& shape,
-                       const Desc& source_lies, const Desc& destination_lies, bool bias,
-                       bool accumulate, bool accumulate_bias);
+                       const Desc& source_lies, const Desc& destination_lies, int64_t block,
+                       bool bias, bool accumulate, bool accumulate_bias);
 
   size_t workspace_bytes() const override { return workspace_bytes_; }
   void run(const KernelArgs& args) const override;
@@ -67,11 +66,17 @@ class WeightGradientByTaps : public Kernel {
   const float* gather(const Image& image, const float* packed, const Range& rows,
                       const Range& columns, int64_t first_row, int64_t first_column,
                       int64_t stride_h, int64_t stride_w, std::byte* workspace) const;
+  template <int64_t kBlock>
   void scatter(const float* product, int64_t tap, float* weights) const;
+  void store(const float* product, size_t tap, float* weights) const {
+    const auto t = static_cast<int64_t>(tap);
+    return block_ == 16 ? scatter<16>(product, t, weights) : scatter<8>(product, t, weights);
+  }
   void add_bias(const float* destination, std::byte* workspace, float* bias) const;
 
   dnnl::stream stream_;
   int64_t samples_, taps_, stride_h_, stride_w_;
+  int64_t block_;  // of channels in the weights
   bool accumulate_, accumulate_bias_;
   size_t workspace_bytes_ = 0;
   Image source_, destination_;
@@ -105,12 +110,14 @@ WeightGradientByTaps::Image WeightGradientByTaps::make_image(const TensorType& t
 
 WeightGradientByTaps::WeightGradientByTaps(const Context& context, const ConvolutionShape& s,
                                            const Desc& source_lies, const Desc& destination_lies,
-                                           bool bias, bool accumulate, bool accumulate_bias)
+                                           int64_t block, bool bias, bool accumulate,
+                                           bool accumulate_bias)
     : stream_(context.stream),
       samples_(s.source.shape[0]),
       taps_(s.weights.shape[2] * s.weights.shape[3]),
       stride_h_(s.strides[0]),
       stride_w_(s.strides[1]),
+      block_(block),
       accumulate_(accumulate),
       accumulate_bias_(accumulate_bias),
       source_(make_image(s.source, source_lies)),
@@ -186,11 +193,11 @@ const float* WeightGradientByTaps::gather(const Image& image, const float* packe
   return gathered;
 }
 
-// product [I][O] to its place in weights [O/16][I/16][tap][16 i][16 o]; null: zeros.
+// product [I][O] to its place in weights [O/b][I/b][tap][b i][b o]; null: zeros.
+template <int64_t kBlock>
 void WeightGradientByTaps::scatter(const float* product, int64_t tap, float* weights) const {
   const int64_t in = source_.channels, out = destination_.channels;
   constexpr int64_t kTile = kBlock * kBlock;
-  const auto add_to = vector_table().elementwise->add_to;
   parallel_ranges(out / kBlock, in * kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t ob = begin; ob < end; ++ob) {
       for (int64_t ib = 0; ib < in / kBlock; ++ib) {
@@ -201,10 +208,11 @@ void WeightGradientByTaps::scatter(const float* product, int64_t tap, float* wei
         }
         for (int64_t i = 0; i < kBlock; ++i) {
           const float* row = product + (ib * kBlock + i) * out + ob * kBlock;
+          float* place = tile + i * kBlock;
           if (accumulate_) {
-            add_to(row, tile + i * kBlock, kBlock);
+            for (int64_t o = 0; o < kBlock; ++o) place[o] += row[o];
           } else {
-            std::copy_n(row, kBlock, tile + i * kBlock);
+            std::copy_n(row, kBlock, place);
           }
         }
       }
@@ -232,7 +240,7 @@ void WeightGradientByTaps::run(const KernelArgs& args) const {
   for (size_t t = 0; t < tap_.size(); ++t) {
     const Tap& tap = tap_[t];
     if (tap.empty()) {
-      if (!accumulate_) scatter(nullptr, static_cast<int64_t>(t), weights);
+      if (!accumulate_) store(nullptr, t, weights);
       continue;
     }
     point(tap.source, gather(source_, source, tap.rows, tap.columns, tap.rows.source,
@@ -244,7 +252,7 @@ void WeightGradientByTaps::run(const KernelArgs& args) const {
                                          {DNNL_ARG_DST, product_.get()},
                                          {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}};
     execute(tap.product, stream_, arguments);
-    scatter(product, static_cast<int64_t>(t), weights);
+    store(product, t, weights);
   }
   if (args.outputs.size() > 1 && args.outputs[1] != nullptr) {
     add_bias(destination, workspace, static_cast<float*>(args.outputs[1]));
@@ -266,17 +274,19 @@ Prepared prepare_weight_gradient_by_taps(const Context& context, const KernelReq
   if (shape.groups != 1) return refuse("groups");
   if (pixels > kLargestImage) return refuse("{} pixels: a large image", pixels);
   if (shape.weights.shape[2] * shape.weights.shape[3] == 1) return refuse("a kernel of one tap");
-  if (in < kFewestChannels || out < kFewestChannels || in % kBlock != 0 || out % kBlock != 0) {
-    return refuse("{} and {} channels", in, out);
-  }
-  const Desc blocked(shape.weights.shape, dnnl::memory::data_type::f32,
-                     dnnl::memory::format_tag::OIhw16i16o);
-  if (weights_desc(shape, request.output_layouts[0]) != blocked) {
-    return refuse("weights in another form");
-  }
+  if (in < kFewestChannels || out < kFewestChannels) return refuse("few channels");
+  const Desc weights = weights_desc(shape, request.output_layouts[0]);
+  const auto is_form = [&](int64_t block, dnnl::memory::format_tag tag) {
+    return in % block == 0 && out % block == 0 &&
+           weights == Desc(shape.weights.shape, dnnl::memory::data_type::f32, tag);
+  };
+  const int64_t block = is_form(16, dnnl::memory::format_tag::OIhw16i16o) ? 16
+                        : is_form(8, dnnl::memory::format_tag::OIhw8i8o)  ? 8
+                                                                          : 0;
+  if (block == 0) return refuse("weights in another form");
   return std::make_unique<WeightGradientByTaps>(
       context, shape, memory_desc(shape.source, request.input_layouts[1]),
-      memory_desc(shape.destination, request.input_layouts[0]), has_output(request, 1),
+      memory_desc(shape.destination, request.input_layouts[0]), block, has_output(request, 1),
       accumulates(request, 0), accumulates(request, 1));
 }
 
