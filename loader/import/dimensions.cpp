@@ -113,7 +113,7 @@ std::string bind_batch(std::vector<Input>& inputs, int64_t batch) {
   if (leading->size != 0 && leading->size != batch)
     throw Error("dimension '{}' is bound to {} and is the batch, which is {}", leading->name,
                 leading->size, batch);
-  const std::string name = leading->name;
+  std::string name = leading->name;
   const bool unnamed = leading->unnamed;
   for (Input& input : inputs) {
     for (size_t d = 0; d < input.dimensions.size(); ++d) {

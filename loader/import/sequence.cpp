@@ -47,6 +47,7 @@ void split_to_sequence(ImportContext& c) {
   Shape squeezed = input;
   squeezed.erase(squeezed.begin() + axis);
   std::vector<Operand> items;
+  items.reserve(parts.size());
   for (const ValueId part : parts)
     items.push_back(
         {.kind = Operand::Kind::computed, .value = keep ? part : c.reshape(part, squeezed)});

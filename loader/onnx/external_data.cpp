@@ -8,7 +8,7 @@
 namespace headrace {
 namespace fs = std::filesystem;
 
-ExternalData::ExternalData(fs::path folder) {
+ExternalData::ExternalData(const fs::path& folder) {
   std::error_code failed;
   folder_ = fs::weakly_canonical(folder.empty() ? fs::path(".") : folder, failed);
   if (failed) throw Error("{}: {}", folder.string(), failed.message());

@@ -13,7 +13,7 @@ namespace headrace {
 // stay inside the model's folder after symbolic links are followed.
 class ExternalData {
  public:
-  explicit ExternalData(std::filesystem::path folder);
+  explicit ExternalData(const std::filesystem::path& folder);
 
   // Throws Error for an absolute location, one that leaves the folder, or an unreadable file.
   std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& tensor);
