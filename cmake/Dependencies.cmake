@@ -1,6 +1,7 @@
 # What scripts/setup.sh builds lies in a cache outside the tree, a folder per name and version.
-set(HEADRACE_CACHE "$ENV{HEADRACE_CACHE}" CACHE PATH "Built dependencies (scripts/setup.sh)")
-if(NOT HEADRACE_CACHE)
+if(DEFINED ENV{HEADRACE_CACHE})
+  set(HEADRACE_CACHE "$ENV{HEADRACE_CACHE}")
+else()
   set(HEADRACE_CACHE "$ENV{HOME}/.cache/headrace")
 endif()
 list(PREPEND CMAKE_PREFIX_PATH ${HEADRACE_CACHE}/onnx-1.23.2 ${HEADRACE_CACHE}/onednn-3.2.0)
