@@ -28,6 +28,7 @@ struct Prepared {
   std::string refusal;
 
   template <std::derived_from<Kernel> Made>
+  // NOLINTNEXTLINE(google-explicit-constructor): prepare functions return what they made.
   Prepared(std::unique_ptr<Made> made) : kernel(std::move(made)) {}
   explicit Prepared(std::string why) : refusal(std::move(why)) {}
 };

@@ -18,20 +18,20 @@ struct Cube {
 
 template <typename F>
 void unary(const float* x, float* y, int64_t n, float alpha, float beta) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = F{}(x[i], Scalars{alpha, beta});
 }
 
 template <typename F>
 void gradient(const float* dy, const float* v, float* dx, int64_t n, float alpha, float beta) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) dx[i] = F{}(dy[i], v[i], Scalars{alpha, beta});
 }
 
 template <typename F, Operands operands, typename T, typename R>
 void binary(const T* a, const T* b, R* y, int64_t n) {
   const T left = *a, right = *b;
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     y[i] =
         F{}(operands == Operands::right ? left : a[i], operands == Operands::left ? right : b[i]);
@@ -50,7 +50,7 @@ struct Xor {
 
 template <int c_stride, int a_stride, int b_stride>
 void where_loop(const uint8_t* c, const float* a, const float* b, float* y, int64_t n) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const float left = a[i * a_stride], right = b[i * b_stride];
     y[i] = c[i * c_stride] ? left : right;
@@ -80,12 +80,12 @@ void where(const uint8_t* c, const float* a, const float* b, float* y, int64_t n
 }
 
 void add_to(const float* x, float* y, int64_t n) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
 void blend(const float* x, float* y, int64_t n, float alpha, float beta) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = alpha * x[i] + beta * y[i];
 }
 

@@ -14,7 +14,7 @@ double total(const float* x, const float* target, int64_t n) {
 
 template <typename F>
 void each(const float* x, const float* target, float* loss, int64_t n) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) loss[i] = F{}.loss(x[i], target[i]);
 }
 
@@ -23,10 +23,10 @@ void gradient(const float* dloss, int dloss_stride, float scale, const float* x,
               const float* target, float* dx, int64_t n) {
   if (dloss_stride == 0) {
     const float factor = scale * *dloss;
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = factor * F{}.gradient(x[i], target[i]);
   } else {
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = dloss[i] * scale * F{}.gradient(x[i], target[i]);
   }
 }

@@ -19,10 +19,10 @@ void layer_norm(const float* x, const float* scale, const float* bias, float* y,
     for (int64_t i = 0; i < n; ++i) squares += (x[i] - m) * (x[i] - m);
     const float s = 1.0f / std::sqrt(squares * share + epsilon);
     if (bias != nullptr) {
-#pragma GCC ivdep
+#pragma omp simd
       for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) * s * scale[i] + bias[i];
     } else {
-#pragma GCC ivdep
+#pragma omp simd
       for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) * s * scale[i];
     }
     if (mean != nullptr) mean[r] = m;
@@ -47,7 +47,7 @@ void layer_norm_gradient(const float* dy, const float* x, const float* scale, co
       dbias[i] += dy[i];
     }
     const float a = sum * share, b = dot * share;
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
       const float h = (x[i] - m) * s;
       dx[i] = s * (dy[i] * scale[i] - a - h * b);

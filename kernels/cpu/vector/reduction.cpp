@@ -74,7 +74,7 @@ float row(const float* x, int64_t n) {
 
 template <typename F>
 void combine(const float* x, float* y, int64_t n) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t j = 0; j < n; ++j) y[j] = F::combine(y[j], x[j]);
 }
 

@@ -69,7 +69,7 @@ void softmax_gradient(const float* dy, const float* y, float* dx, int64_t rows, 
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int64_t i = 0; i < n; ++i) dot += dy[i] * y[i];
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = (dy[i] - dot) * y[i];
   }
 }
@@ -79,13 +79,13 @@ void log_softmax_gradient(const float* dy, const float* y, float* dx, int64_t ro
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; ++i) sum += dy[i];
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] - exponential(y[i]) * sum;
   }
 }
 
 void scaled_softmax(const float* x, float lse, float factor, float* dx, int64_t n) {
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) dx[i] = factor * exponential_of_nonpositive(x[i] - lse);
 }
 
@@ -114,7 +114,7 @@ void column_scaled_softmax(const float* x, const float* lse, const float* factor
   for (int64_t i = 0; i < rows; ++i) {
     const float* row = x + i * stride;
     float* result = dx + i * stride;
-#pragma GCC ivdep
+#pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
       const float value = factor[j] * exponential_of_nonpositive(row[j] - lse[j]);
       result[j] = factor[j] == 0.0f ? 0.0f : value;

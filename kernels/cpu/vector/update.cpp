@@ -7,7 +7,7 @@ namespace {
 void adam(const float* p, const float* g, const float* m, const float* v, float* p_out,
           float* m_out, float* v_out, int64_t n, const vector::AdamStep& step) {
   const vector::AdamStep s = step;
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const AdamResult next = adam_update(p[i], g[i], m[i], v[i], s);
     p_out[i] = next.parameter;
@@ -18,14 +18,14 @@ void adam(const float* p, const float* g, const float* m, const float* v, float*
 
 void sgd(const float* p, const float* g, float* p_out, int64_t n, const vector::SgdStep& step) {
   const vector::SgdStep s = step;
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) p_out[i] = sgd_update(p[i], g[i], s);
 }
 
 void sgd_momentum(const float* p, const float* g, const float* momentum, float* p_out,
                   float* momentum_out, int64_t n, const vector::SgdStep& step) {
   const vector::SgdStep s = step;
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const SgdResult next = sgd_momentum_update(p[i], g[i], momentum[i], s);
     p_out[i] = next.parameter;
