@@ -164,8 +164,8 @@ void plan_command(const Settings& settings) {
   const int threads = threads_each(device_count(run.devices), run.threads_per_device);
   const auto device = std::move(make_devices("cpu:1", threads).front());
   const PreparedModel model = prepare_model(run, *device);
-  const PreparedPlan plan =
-      prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, rates_for(run, *device));
+  const PreparedPlan plan = prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner,
+                                         plan_costs(model, run, *device));
   const PlanSummary summary = summarize(model, plan, settings);
   settings.json ? report_json(summary, plan, settings.actions)
                 : report_text(summary, plan, settings);

@@ -128,7 +128,7 @@ std::map<std::string, HostTensor> batch_gradients(const RunConfig& config,
   auto devices = make_devices(sized.devices, sized.threads_per_device);
   const PreparedModel prepared = prepare_model(sized, *devices[0]);
   const PreparedPlan plan =
-      prepare_plan(prepared, sized, scheduler, strategy, rates_for(sized, *devices[0]));
+      prepare_plan(prepared, sized, scheduler, strategy, plan_costs(prepared, sized, *devices[0]));
   const auto pipeline = make_pipeline(prepared, plan, sized, std::move(devices));
 
   const Graph& graph = prepared.training.graph;

@@ -20,6 +20,7 @@ struct RunConfig {
   int stages_per_device = 1;
   std::optional<int64_t> batch;  // samples per step
   int microbatches = 1;
+  std::string cost = "analytic";  // or "profile"
   std::map<std::string, int64_t> bind;
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]
   std::vector<std::string> freeze;

@@ -5,7 +5,9 @@
 #include "executor/calibrate.h"
 #include "executor/devices.h"
 #include "executor/settle_layouts.h"
+#include "executor/time_node.h"
 #include "graph/error.h"
+#include "graph/nearest.h"
 #include "graph/op_def.h"
 #include "kernels/evaluate.h"
 #include "scheduler/lower.h"
@@ -94,18 +96,28 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   return prepared;
 }
 
-DeviceRates rates_for(const RunConfig& config, Device& device) {
+PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device) {
+  const std::vector<std::string> known = {"analytic", "profile"};
+  if (std::find(known.begin(), known.end(), config.cost) == known.end())
+    throw Error("--cost: unknown '{}'; did you mean '{}'?", config.cost,
+                nearest(config.cost, known));
   device.bind_thread();
   const int threads = threads_each(device_count(config.devices), config.threads_per_device);
-  return cached_rates(device, fmt::format("cpu, {} threads", threads));
+  PlanCosts costs;
+  costs.rates = cached_rates(device, fmt::format("cpu, {} threads", threads));
+  const Graph& graph = prepared.training.graph;
+  costs.node_seconds = config.cost == "profile" ? measured_node_seconds(device, graph)
+                                                : node_seconds(graph, costs.rates);
+  return costs;
 }
 
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          const DeviceRates& rates) {
+                          PlanCosts costs) {
+  const DeviceRates& rates = costs.rates;
   PreparedPlan result;
   const Graph& graph = prepared.training.graph;
-  result.node_seconds = node_seconds(graph, rates);
+  result.node_seconds = std::move(costs.node_seconds);
   // Counting right answers is evaluation's business: a training step leaves it out.
   const auto counting = [&] {
     std::vector<NodeId> nodes;

@@ -27,6 +27,12 @@ struct PreparedModel {
   int64_t microbatch_size = 0;  // samples
 };
 
+// What planning knows of the devices, all of one kind.
+struct PlanCosts {
+  DeviceRates rates;
+  std::vector<double> node_seconds;  // of every node of the training graph
+};
+
 // What will run where and when, and what that is predicted to take.
 struct PreparedPlan {
   std::vector<double> node_seconds;
@@ -43,11 +49,12 @@ struct PreparedPlan {
 // The chain of a run (docs: README's tour), each step a value that the next one takes. Nothing runs
 // on a device before make_pipeline.
 PreparedModel prepare_model(const RunConfig& config, Device& device);
-// What a device with the run's threads was measured to do, from the cache or measured now.
-DeviceRates rates_for(const RunConfig& config, Device& device);
+// Costs by config.cost: "analytic" from the device's rates, "profile" from running each distinct
+// node of the model once on the device. The rates come from the cache or are measured now.
+PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device);
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          const DeviceRates& rates);
+                          PlanCosts costs);
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
                                         std::vector<std::unique_ptr<Device>> devices);

@@ -35,7 +35,8 @@ class Trainer {
       throw Error("--resume needs the folder: give --checkpoint");
     auto devices = make_devices(config.devices, config.threads_per_device);
     prepared_ = prepare_model(config, *devices[0]);
-    plan_ = prepare_plan(prepared_, config, scheduler, strategy, rates_for(config, *devices[0]));
+    plan_ = prepare_plan(prepared_, config, scheduler, strategy,
+                         plan_costs(prepared_, config, *devices[0]));
     if (observer.planned) observer.planned(prepared_, plan_);
     open_data();
     pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices));

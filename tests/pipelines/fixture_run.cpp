@@ -55,7 +55,9 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
   const auto scheduler = registry.load_scheduler(run.scheduler);
   const auto strategy = registry.load_partitioner(run.partitioner);
   prepared_ = prepare_model(config_, *devices[0]);
-  const PreparedPlan plan = prepare_plan(prepared_, config_, *scheduler, *strategy, DeviceRates{});
+  const PreparedPlan plan =
+      prepare_plan(prepared_, config_, *scheduler, *strategy,
+                   {{}, node_seconds(prepared_.training.graph, DeviceRates{})});
   pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices));
 }
 
