@@ -13,19 +13,26 @@ void layer_norm(const float* x, const float* scale, const float* bias, float* y,
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; ++i) sum += x[i];
+    // What rounding took from the mean is found again in the second pass: it would otherwise be
+    // multiplied by 1 / std.
     const float m = sum * share;
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t i = 0; i < n; ++i) squares += (x[i] - m) * (x[i] - m);
-    const float s = 1.0f / std::sqrt(squares * share + epsilon);
+    float rest = 0, squares = 0;
+#pragma omp simd reduction(+ : rest, squares)
+    for (int64_t i = 0; i < n; ++i) {
+      const float d = x[i] - m;
+      rest += d;
+      squares += d * d;
+    }
+    const float shift = rest * share;
+    const float s = 1.0f / std::sqrt(squares * share - shift * shift + epsilon);
     if (bias != nullptr) {
 #pragma omp simd
-      for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) * s * scale[i] + bias[i];
+      for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - m) - shift) * s * scale[i] + bias[i];
     } else {
 #pragma omp simd
-      for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) * s * scale[i];
+      for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - m) - shift) * s * scale[i];
     }
-    if (mean != nullptr) mean[r] = m;
+    if (mean != nullptr) mean[r] = m + shift;
     if (inv_std != nullptr) inv_std[r] = s;
   }
 }
