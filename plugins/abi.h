@@ -18,6 +18,7 @@
 #ifndef HEADRACE_PLUGINS_ABI_H
 #define HEADRACE_PLUGINS_ABI_H
 
+/* C99, so clang-tidy's C++ advice does not apply. NOLINTBEGIN(modernize-*) */
 #include <stdint.h>
 
 #define HEADRACE_PLUGIN_MAGIC 0x68656164u
@@ -173,5 +174,7 @@ HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(void);
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(modernize-*) */
 
 #endif
