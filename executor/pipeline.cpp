@@ -171,7 +171,6 @@ double Pipeline::agree_on_scale(int device) {
   double sum = 0;
   for (const double norm : squared_norms_) sum += norm;
   const double norm = std::sqrt(sum);
-  if (device == 0) gradient_norm_ = norm;
   return norm > spec_.clip_norm ? spec_.clip_norm / norm : 1.0;
 }
 

@@ -69,7 +69,6 @@ class Pipeline {
   void set_optimizer_state(ValueId parameter, const std::string& name, const HostTensor& data);
   // Summed gradient after accumulate_gradients().
   HostTensor gradient(ValueId parameter) const;
-  double gradient_norm() const { return gradient_norm_; }  // of the last step, when clipping is on
 
   // When each action of the last pass ran, per device, seconds since the pass began.
   const std::vector<ActionRecord>& actions(int device) const;
@@ -102,7 +101,7 @@ class Pipeline {
   std::vector<double> squared_norms_;  // per entry of training.gradients
   StepInfo info_;
   std::chrono::steady_clock::time_point started_;
-  double gradient_norm_ = 0, step_seconds_ = 0;
+  double step_seconds_ = 0;
   std::function<void(int)> gradient_task_, train_task_, evaluation_task_;
   std::function<void()> stop_all_;
   std::unique_ptr<DeviceTeam> team_;

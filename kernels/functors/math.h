@@ -30,47 +30,44 @@ HEADRACE_HOST_DEVICE inline float power_of_two(int32_t n) {
   return float_of(static_cast<uint32_t>(n + 127) << 23);
 }
 
-// exp(r) = 1 + r + r^2 P(r) with x = n ln 2 + r; ln 2 in two parts (Cody and Waite).
-HEADRACE_HOST_DEVICE inline float exponential(float x) {
+// exp(r) and n of x = n ln 2 + r, with exp(r) = 1 + r + r^2 P(r); ln 2 in two parts (Cody and
+// Waite). n stands in the low bits of `shifted`, which is defined for NaN too.
+struct SplitExponential {
+  float power, shifted;
+};
+HEADRACE_HOST_DEVICE inline SplitExponential split_exponential(float x) {
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  // Beyond these the result is inf or 0 whatever the argument; NaN passes both comparisons.
-  float bounded = x > 89.0f ? 89.0f : x;
-  bounded = bounded < -104.0f ? -104.0f : bounded;
-  const float shifted = bounded * kLog2E + kRound;
+  const float shifted = x * kLog2E + kRound;
   const float n = shifted - kRound;
-  const float r = (bounded - n * kLn2High) - n * kLn2Low;
+  const float r = (x - n * kLn2High) - n * kLn2Low;
   float p = 1.3951717e-3f;
   p = p * r + 8.369599e-3f;
   p = p * r + 4.1666187e-2f;
   p = p * r + 1.6666512e-1f;
   p = p * r + 0.5f;
   p = (p * r) * r + r + 1.0f;
-  // n from the low bits of the shifted sum, which is defined for NaN too; halved, so that both
-  // powers are finite and a denormal result is rounded once.
-  const int32_t exponent = static_cast<int32_t>(bits_of(shifted)) - 0x4B400000;
+  return {p, shifted};
+}
+
+HEADRACE_HOST_DEVICE inline float exponential(float x) {
+  // Beyond these the result is inf or 0 whatever the argument; NaN passes both comparisons.
+  float bounded = x > 89.0f ? 89.0f : x;
+  bounded = bounded < -104.0f ? -104.0f : bounded;
+  const SplitExponential e = split_exponential(bounded);
+  // Halved, so that both powers are finite and a denormal result is rounded once.
+  const int32_t exponent = static_cast<int32_t>(bits_of(e.shifted)) - 0x4B400000;
   const int32_t half = exponent >> 1;
-  return p * power_of_two(half) * power_of_two(exponent - half);
+  return e.power * power_of_two(half) * power_of_two(exponent - half);
 }
 
 // As exponential, for arguments <= 0 (or a little above) whose result may be flushed to 0 below
 // 1e-37: the inner loop of every softmax.
 HEADRACE_HOST_DEVICE inline float exponential_of_nonpositive(float x) {
-  constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-  constexpr float kRound = 12582912.0f;
   constexpr float kLowest = -86.6f;
-  const float bounded = x < kLowest ? kLowest : x;
-  const float shifted = bounded * kLog2E + kRound;
-  const float n = shifted - kRound;
-  const float r = (bounded - n * kLn2High) - n * kLn2Low;
-  float p = 1.3951717e-3f;
-  p = p * r + 8.369599e-3f;
-  p = p * r + 4.1666187e-2f;
-  p = p * r + 1.6666512e-1f;
-  p = p * r + 0.5f;
-  p = (p * r) * r + r + 1.0f;
-  const float scale = float_of((bits_of(shifted) << 23) + 0x3F800000u);
-  return x < kLowest ? 0.0f : p * scale;
+  const SplitExponential e = split_exponential(x < kLowest ? kLowest : x);
+  const float scale = float_of((bits_of(e.shifted) << 23) + 0x3F800000u);
+  return x < kLowest ? 0.0f : e.power * scale;
 }
 
 // log(1 + f) = f - f^2 / 2 + f^3 P(f) for sqrt(1/2) <= 1 + f < sqrt(2).
