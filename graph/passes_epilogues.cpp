@@ -37,7 +37,8 @@ bool relu_into_maker(Rewriter& r, NodeId id) {
   if (relu.op != "Relu") return false;
   const ValueId x = relu.inputs[0];
   if (!r.is_private(x)) return false;
-  for (const char* op : {"MatMul", "Conv", "BatchNormalization", "BatchNormalizationInference"}) {
+  for (const char* op :
+       {"MatMul", "Conv", "ConvInputGrad", "BatchNormalization", "BatchNormalizationInference"}) {
     const NodeId place = r.maker_id(x, op);
     if (place == kNoNode || has_activation(r.node(place))) continue;
     Node fused = r.node(place);

@@ -31,9 +31,11 @@ Types infer_conv(const Node& node, TypeSpan in) {
 }
 
 Types infer_conv_input_grad(const Node& node, TypeSpan in) {
-  require_inputs(node, 2);
+  require_inputs(node, 2, 3);
+  require_activation(node);
   const TensorType x{in[0].dtype, node.attributes.get_ints("input_shape")};
   require_type("dy", in[0], {x.dtype, conv_output_shape(node, x, in[1])});
+  if (has_input(node, 2)) require_type("bias", in[2], {x.dtype, {x.shape[1]}});
   return {x};
 }
 
@@ -52,12 +54,22 @@ Attributes window_of(const Attributes& attributes) {
           {"group", attributes.get_int("group", 1)}};
 }
 
+// The gradient of what stands before the node's activation.
+ValueId before_activation(GradContext& g) {
+  const ValueId dy = g.output_grad(0);
+  return relu_follows(g.attributes()) ? g.emit("ReluGrad", {dy, g.output(0)}) : dy;
+}
+
+ValueId sum_per_channel(GradContext& g, ValueId dy) {
+  std::vector<int64_t> all_but_channels(g.type(dy).shape.size() - 1, 0);
+  std::iota(all_but_channels.begin() + 1, all_but_channels.end(), 2);
+  return g.emit("ReduceSum", {dy}, {{"axes", all_but_channels}, {"keepdims", int64_t{0}}});
+}
+
 Gradients grad_conv(GradContext& g) {
   const ValueId x = g.input(0), w = g.input(1);
   const Attributes window = window_of(g.attributes());
-  const ValueId dy = relu_follows(g.attributes())
-                         ? g.emit("ReluGrad", {g.output_grad(0), g.output(0)})
-                         : g.output_grad(0);
+  const ValueId dy = before_activation(g);
   Gradients grads(g.input_count(), kNoValue);
   if (g.needs(0)) {
     Attributes attributes = window;
@@ -72,10 +84,29 @@ Gradients grad_conv(GradContext& g) {
     grads[1] = outputs[0];
     if (g.needs(2)) grads[2] = outputs[1];
   } else if (g.needs(2)) {
-    std::vector<int64_t> all_but_channels(g.type(dy).shape.size() - 1, 0);
-    std::iota(all_but_channels.begin() + 1, all_but_channels.end(), 2);
-    grads[2] = g.emit("ReduceSum", {dy}, {{"axes", all_but_channels}, {"keepdims", int64_t{0}}});
+    grads[2] = sum_per_channel(g, dy);
   }
+  return grads;
+}
+
+// The product is linear in both: with respect to dy it is turned around by the convolution itself,
+// with respect to w the two images change places.
+Gradients grad_conv_input_grad(GradContext& g) {
+  const ValueId dy = g.input(0), w = g.input(1);
+  const ValueId ddx = before_activation(g);
+  Gradients grads(g.input_count(), kNoValue);
+  if (g.needs(0)) {
+    Attributes attributes = window_of(g.attributes());
+    attributes.set("activation", std::string());
+    grads[0] = g.emit("Conv", {ddx, w}, attributes);
+  }
+  if (g.needs(1)) {
+    Attributes attributes = window_of(g.attributes());
+    attributes.set("weight_shape", g.type(w).shape);
+    attributes.set("bias", int64_t{0});
+    grads[1] = g.emit("ConvWeightGrad", {dy, ddx}, attributes);
+  }
+  if (g.needs(2)) grads[2] = sum_per_channel(g, ddx);
   return grads;
 }
 
@@ -93,9 +124,11 @@ Cost cost_conv(const Node& node, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-Cost cost_conv_input_grad(const Node&, TypeSpan in, TypeSpan out) {
+Cost cost_conv_input_grad(const Node& node, TypeSpan in, TypeSpan out) {
   Cost cost = traffic(in, out);
   cost.flops = conv_flops(in[0], in[1].shape);
+  if (has_input(node, 2)) cost.flops += static_cast<double>(out[0].elements());
+  if (relu_follows(node.attributes)) cost.flops += static_cast<double>(out[0].elements());
   return cost;
 }
 
@@ -108,7 +141,7 @@ Cost cost_conv_weight_grad(const Node&, TypeSpan in, TypeSpan out) {
 
 constexpr OpDef kOps[] = {
     {"Conv", infer_conv, grad_conv, cost_conv},
-    {"ConvInputGrad", infer_conv_input_grad, nullptr, cost_conv_input_grad},
+    {"ConvInputGrad", infer_conv_input_grad, grad_conv_input_grad, cost_conv_input_grad},
     {"ConvWeightGrad", infer_conv_weight_grad, nullptr, cost_conv_weight_grad},
 };
 

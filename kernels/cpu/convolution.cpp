@@ -1,9 +1,11 @@
 #include "kernels/cpu/convolution.h"
 
+#include <limits>
 #include <optional>
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/layouts.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/primitive_kernel.h"
 
 namespace headrace::cpu {
@@ -21,8 +23,10 @@ ConvolutionShape shape_of_forward(const KernelRequest& request) {
                            request.output_types[0]);
 }
 ConvolutionShape shape_of_input_gradient(const KernelRequest& request) {
-  return convolution_shape(*request.node, request.output_types[0], request.input_types[1],
-                           request.input_types[0]);
+  ConvolutionShape shape = convolution_shape(*request.node, request.output_types[0],
+                                             request.input_types[1], request.input_types[0]);
+  shape.relu = false;  // follows the image that is made here, not the convolution's
+  return shape;
 }
 struct Images {
   Desc source, destination;
@@ -77,6 +81,61 @@ BackwardWeights::primitive_desc backward_weights(const ConvolutionShape& s, bool
             s.dilations, s.pads_begin, s.pads_end, forward, user_scratchpad());
       });
 }
+
+// What oneDNN's backward convolution has no place for: a bias and ReLU over the image that it made.
+class InputGradientKernel : public PrimitiveKernel {
+ public:
+  InputGradientKernel(const Context& context, const BackwardData::primitive_desc& backward,
+                      const KernelRequest& request)
+      : PrimitiveKernel(context, BackwardData(backward), backward.scratchpad_desc()),
+        bias_(has_input(request, 2)),
+        relu_(request.node->attributes.get_string("activation", "") == "relu") {
+    const TensorType& image = request.output_types[0];
+    const Desc desc = memory_desc(image, request.output_layouts[0]);
+    channels_ = image.shape[1];
+    if (desc.get_inner_nblks() > 0)
+      block_ = desc.get_inner_blks()[0];
+    else if (desc.get_strides()[1] == 1)
+      block_ = channels_;
+    pixels_ = image.elements() / (image.shape[0] * channels_);
+    rows_ = image.shape[0] * channels_ / block_;
+  }
+
+  void run(const KernelArgs& args) const override {
+    PrimitiveKernel::run(args);
+    if (!bias_ && !relu_) return;
+    const auto* bias = bias_ ? static_cast<const float*>(args.inputs[2]) : nullptr;
+    auto* image = static_cast<float*>(args.outputs[0]);
+    const float lowest = relu_ ? 0 : -std::numeric_limits<float>::infinity();
+    parallel_ranges(rows_, pixels_ * block_, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        float* at = image + row * pixels_ * block_;
+        const float* shift = bias ? bias + row * block_ % channels_ : nullptr;
+        if (block_ == 1)
+          finish(
+              at, pixels_, [b = shift ? *shift : 0](int64_t) { return b; }, lowest);
+        else
+          for (int64_t p = 0; p < pixels_; ++p, at += block_)
+            finish(
+                at, block_, [shift](int64_t i) { return shift ? shift[i] : 0; }, lowest);
+      }
+    });
+  }
+
+ private:
+  template <typename Shift>
+  static void finish(float* at, int64_t count, Shift shift, float lowest) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      const float y = at[i] + shift(i);
+      at[i] = y < lowest ? lowest : y;
+    }
+  }
+
+  bool bias_, relu_;
+  // The image lies as rows_ of [pixels_, block_]: so many channels stand side by side.
+  int64_t channels_ = 0, block_ = 1, pixels_ = 0, rows_ = 0;
+};
 
 // Empty where oneDNN's f32 convolution can take the request.
 std::string refusal_of(const KernelRequest& request) {
@@ -223,8 +282,7 @@ Prepared prepare_convolution_input_gradient(const Context& context, const Kernel
   if (accumulates(request)) return refuse("does not accumulate");
   const ConvolutionShape shape = shape_of_input_gradient(request);
   const auto backward = backward_data(shape, forward_convolution(shape, false));
-  auto kernel = std::make_unique<PrimitiveKernel>(context, BackwardData(backward),
-                                                  backward.scratchpad_desc());
+  auto kernel = std::make_unique<InputGradientKernel>(context, backward, request);
   kernel->bind_input(0, DNNL_ARG_DIFF_DST,
                      lies_as(shape.destination, request.input_layouts[0], backward.diff_dst_desc()),
                      backward.diff_dst_desc());

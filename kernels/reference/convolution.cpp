@@ -52,19 +52,22 @@ Loop forward(const KernelRequest& request) {
   };
 }
 
-// dy, w -> dx. Each tap of the forward loop hands its share back; sums stand in a double plane.
+// dy, w, [bias] -> dx. Each tap of the forward loop hands its share back; sums stand in a double
+// plane.
 template <typename T>
 Loop input_gradient(const KernelRequest& request) {
   const Convolution c = convolution_of(request, request.output_types[0].shape,
                                        request.input_types[1].shape, request.input_types[0].shape);
+  const bool relu = request.node->attributes.get_string("activation", "") == "relu";
   return [=, plane = std::vector<double>(static_cast<size_t>(c.window.in_size()))](
              const KernelArgs& args) mutable {
     const T* dy = input<T>(args, 0);
     const T* w = input<T>(args, 1);
+    const T* bias = input<T>(args, 2);
     for (int64_t n = 0; n < c.batch; ++n)
       for (int64_t g = 0; g < c.group; ++g)
         for (int64_t l = 0; l < c.in_channels; ++l) {
-          plane.assign(plane.size(), 0);
+          plane.assign(plane.size(), bias ? bias[g * c.in_channels + l] : 0);
           for (int64_t m = 0; m < c.out_channels; ++m)
             for (int64_t p = 0; p < c.window.out_size(); ++p)
               for_each_tap(c.window, p, [&](int64_t i, int64_t k) {
@@ -72,7 +75,8 @@ Loop input_gradient(const KernelRequest& request) {
                     double{dy[c.y_plane(n, g, m) + p]} * w[c.w_plane(g, m, l) + k];
               });
           T* dx = output<T>(args, 0) + c.x_plane(n, g, l);
-          for (size_t i = 0; i < plane.size(); ++i) dx[i] = static_cast<T>(plane[i]);
+          for (size_t i = 0; i < plane.size(); ++i)
+            dx[i] = static_cast<T>(relu && plane[i] < 0 ? 0 : plane[i]);
         }
   };
 }

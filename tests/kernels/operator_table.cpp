@@ -23,6 +23,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_normalization_rows(rows);
     add_product_rows(rows);
     add_convolution_rows(rows);
+    add_transposed_convolution_rows(rows);
     add_pooling_rows(rows);
     add_movement_rows(rows);
     add_loss_rows(rows);

@@ -94,6 +94,35 @@ void add_convolution_rows(Table& t) {
   }
 }
 
+void add_transposed_convolution_rows(Table& t) {
+  struct Form {
+    Shape dy, w, dx;
+    Ints strides, pads, dilations;
+    int64_t group = 1;
+  };
+  const Form forms[] = {
+      {{2, 4, 5, 5}, {4, 3, 2, 2}, {2, 3, 10, 10}, {2, 2}, {0, 0, 0, 0}, {1, 1}},
+      {{2, 32, 4, 4}, {32, 16, 2, 2}, {2, 16, 8, 8}, {2, 2}, {0, 0, 0, 0}, {1, 1}},
+      {{1, 16, 3, 5}, {16, 32, 4, 4}, {1, 32, 6, 10}, {2, 2}, {1, 1, 1, 1}, {1, 1}},
+      {{2, 3, 4, 4}, {3, 5, 3, 3}, {2, 5, 8, 9}, {2, 2}, {1, 0, 1, 1}, {1, 1}},  // output padding
+      {{1, 3, 5, 5}, {3, 4, 3, 3}, {1, 4, 9, 9}, {1, 1}, {0, 0, 0, 0}, {2, 2}},
+      {{2, 8, 4, 4}, {8, 3, 3, 3}, {2, 6, 9, 9}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 2},
+      {{1, 32, 4, 4}, {32, 1, 4, 4}, {1, 32, 8, 8}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 32},
+      {{2, 3, 7}, {3, 2, 4}, {2, 2, 14}, {2}, {1, 1}, {1}},
+      {{1, 2, 3, 2, 3}, {2, 3, 2, 3, 2}, {1, 3, 4, 4, 6}, {1, 2, 2}, {0, 1, 0, 0, 0, 0}, {1, 1, 1}},
+      {{2, 48, 1, 1}, {48, 64, 4, 4}, {2, 64, 4, 4}, {1, 1}, {0, 0, 0, 0}, {1, 1}},
+  };
+  for (const Form& f : forms) {
+    Attributes a{{"strides", f.strides}, {"pads", f.pads},      {"dilations", f.dilations},
+                 {"group", f.group},     {"input_shape", f.dx}, {"activation", std::string("")}};
+    t.push_back({"ConvInputGrad", a, {f32(f.dy), f32(f.w)}});
+    t.push_back({"ConvInputGrad", a, {f32(f.dy), f32(f.w), f32({f.dx[1]})}});
+    if (f.group > 2 || f.strides != Ints{2, 2}) continue;
+    a.set("activation", std::string("relu"));
+    t.push_back({"ConvInputGrad", a, {f32(f.dy), constant(f32(f.w)), constant(f32({f.dx[1]}))}});
+  }
+}
+
 void add_pooling_rows(Table& t) {
   struct Form {
     Shape x;
