@@ -64,20 +64,25 @@ std::map<std::string, HostTensor> run_forward(const std::string& model,
   options.training = false;
   options.evaluate = evaluate;
   for (const auto& [name, tensor] : inputs) options.input_shapes[name] = tensor.type.shape;
+  options.input_contents = inputs;
   Model loaded = load_model(model, options);
   ForwardGraph forward = canonicalize(std::move(loaded.forward));
   TrainingGraph holder;
   holder.graph = std::move(forward.graph);
   const Graph graph = settle_layouts(std::move(holder), device).graph;
 
+  // An output may be a view of an input or of a constant.
+  const auto roots = storage_roots(graph);
   std::map<std::string, HostTensor> outputs;
   std::vector<ValueId> computed;
   for (const ValueId id : graph.outputs) {
     const Value& value = graph.value(id);
-    if (value.producer != kNoNode)
+    const Value& root = graph.value(roots[index(id)]);
+    if (root.role == Role::computed)
       computed.push_back(id);
     else
-      outputs[value.name] = value.role == Role::input ? matching_input(inputs, value) : value.data;
+      outputs[value.name] = {
+          value.type, (root.role == Role::input ? matching_input(inputs, root) : root.data).data};
   }
 
   DeviceMemory memory(device, graph);
@@ -104,7 +109,6 @@ std::map<std::string, HostTensor> run_forward(const std::string& model,
   device.bind_thread();
   program.run(*link, StepContext{}, workspace.data(), std::chrono::steady_clock::now());
 
-  const auto roots = storage_roots(graph);
   for (const ValueId id : computed) {
     const Value& value = graph.value(id);
     auto [tensor, bytes] = allocate_host_tensor(value.type);

@@ -7,6 +7,7 @@ namespace {
 
 bool changes_nothing(const Rewriter& r, const Node& node) {
   if (node.op == "Identity") return true;
+  if (node.op == "Split" && node.outputs.size() != 1) return false;
   if (node.inputs.size() != 1 || r.type(node.inputs[0]) != r.type(node.outputs[0])) return false;
   if (node.op == "Cast" || node.op == "Reshape" || node.op == "Expand" || node.op == "Concat" ||
       node.op == "Split")

@@ -23,6 +23,9 @@ struct LoadOptions {
   std::optional<int64_t> batch;         // size of the first free leading dimension of the inputs
   // Shapes of the tensors that will be fed, by input: free dimensions take their sizes.
   std::map<std::string, Shape> input_shapes = {};
+  // Contents of inputs, for a model that is loaded to be run on them alone: what must be known
+  // before a run (a shape, axes, a condition) may then come from an input.
+  std::map<std::string, HostTensor> input_contents = {};
   std::string untie = "auto";       // auto, none, or comma-separated globs of initializer names
   std::vector<std::string> freeze;  // globs of initializer names that are not trained
   bool training = true;  // false: forward only; BatchNormalization and Dropout stay as exported

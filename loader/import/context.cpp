@@ -100,11 +100,15 @@ int64_t ImportContext::axis(int64_t fallback, int64_t rank) const {
 
 const HostTensor& ImportContext::constant(size_t input, std::string_view what) const {
   const Operand& operand = inputs_.at(input);
-  if (!operand.has_data())
+  if (operand.has_data()) return operand.data;
+  const HostTensor* known = nullptr;
+  if (operand.kind == Operand::Kind::computed && target_.known != nullptr)
+    known = target_.known->find(operand.value);
+  if (known == nullptr)
     throw Unsupported(
         "its {} (input {}, '{}') is computed from data; it must be known before the run", what,
         input, node_.input(static_cast<int>(input)));
-  return operand.data;
+  return *known;
 }
 
 std::vector<int64_t> ImportContext::ints(size_t input, std::string_view what) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "loader/import/known_values.h"
 #include "loader/import/weights.h"
 #include "loader/onnx/model_source.h"
 
@@ -53,6 +54,7 @@ struct ImportTarget {
   Graph* graph = nullptr;
   WeightTable* weights = nullptr;  // null while constants are folded: nothing is trained there
   bool training = true;
+  KnownValues* known = nullptr;  // null: nothing that is computed is known
   int64_t dropouts = 0;
 };
 

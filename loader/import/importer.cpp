@@ -41,8 +41,10 @@ class Importer {
         opset_(opset_version(*source.imported())),
         main_(source.imported()->graph()),
         weights_(result_.forward.graph, options, find_reach(main_), source),
-        names_(*source.imported()) {
-    target_ = {.graph = &graph(), .weights = &weights_, .training = options.training};
+        names_(*source.imported()),
+        known_(graph(), options.evaluate) {
+    target_ = {
+        .graph = &graph(), .weights = &weights_, .training = options.training, .known = &known_};
     for (const auto& output : main_.output()) output_names_.insert(output.name());
   }
 
@@ -116,6 +118,10 @@ class Importer {
       }
       const ValueId value = graph().add_input(input.name(), {*dtype, shape->second});
       scope.names[input.name()] = {.kind = Operand::Kind::computed, .value = value};
+      const auto contents = options_.input_contents.find(input.name());
+      if (contents != options_.input_contents.end() &&
+          contents->second.type == graph().value(value).type)
+        known_.set(value, contents->second);
     }
   }
 
@@ -195,10 +201,12 @@ class Importer {
   }
 
   std::vector<Operand> import_if(const NodeProto& node, Scope& scope, const Operand& condition) {
-    if (!condition.has_data() || condition.data.type.elements() != 1)
+    const HostTensor* contents = &condition.data;
+    if (condition.kind == Operand::Kind::computed) contents = known_.find(condition.value);
+    if (contents == nullptr || !*contents || contents->type.elements() != 1)
       throw Unsupported(
           "its condition is computed from data; only one known before the run is followed");
-    const bool holds = to_int64s(condition.data)[0] != 0;
+    const bool holds = to_int64s(*contents)[0] != 0;
     const std::string branch_name = holds ? "then_branch" : "else_branch";
     const auto branch = std::find_if(node.attribute().begin(), node.attribute().end(),
                                      [&](const auto& a) { return a.name() == branch_name; });
@@ -264,6 +272,7 @@ class Importer {
   ImportResult result_;
   WeightTable weights_;
   ValueNames names_;
+  KnownValues known_;
   ImportTarget target_;
   std::set<std::string> output_names_;
 };

@@ -215,5 +215,18 @@ TEST(Inspect, FlopsOfOneBatch) {
   EXPECT_EQ(inspect_model(path, folding()).flops, 2 * 3 * 2);
 }
 
+TEST(Import, AShapeMayComeFromAnInputWhoseContentsAreGiven) {
+  const std::string body = R"(g (float[2,3] x, int64[1] n) => (float[3,2] y)
+<int64[1] three = {3}> { shape = Concat<axis=0>(three, n) y = Reshape(x, shape) })";
+  EXPECT_THROW(load_text(body), Error);
+  LoadOptions options = folding();
+  const std::vector<int64_t> two = {2}, four = {4};
+  options.input_contents["n"] = make_host_tensor<int64_t>({1}, two);
+  const Graph graph = load_text(body, 18, options).forward.graph;
+  EXPECT_EQ(graph.value(graph.outputs.at(0)).type.shape, (Shape{3, 2}));
+  options.input_contents["n"] = make_host_tensor<int64_t>({1}, four);
+  EXPECT_THROW(load_text(body, 18, options), Error);
+}
+
 }  // namespace
 }  // namespace headrace
