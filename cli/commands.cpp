@@ -27,7 +27,8 @@ std::span<const Command> all_commands() {
        .bit = kRun,
        .argument = "MODEL.onnx",
        .summary = "Forward only: outputs of one batch",
-       .examples = "  headrace run net.onnx --inputs batch.npz --outputs answers.npz\n",
+       .examples = "  headrace run net.onnx --inputs batch.npz --outputs answers.npz\n"
+                   "  headrace run test_relu/model.onnx --onnx-test test_relu\n",
        .run = run_command},
       {.name = "grad",
        .bit = kGrad,

@@ -20,6 +20,7 @@ struct Settings {
   OptionValues partitioner_options;
   std::vector<std::string> plugin_path;
   std::string inputs, outputs;  // .npz files of `run` and `grad`
+  std::string onnx_test;        // folder of an ONNX backend test, for `run`
   bool actions = false;
   bool json = false;
 };

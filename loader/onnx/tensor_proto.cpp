@@ -39,7 +39,7 @@ int64_t parse_bytes(const TensorProto& proto, const std::string& key, const std:
   int64_t value = -1;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc() || end != text.data() + text.size() || value < 0)
-    throw Error("weight '{}': external {} '{}' is not a byte count", proto.name(), key, text);
+    throw Error("tensor '{}': external {} '{}' is not a byte count", proto.name(), key, text);
   return value;
 }
 
@@ -50,12 +50,12 @@ HostTensor read_external(const TensorProto& proto, TensorType type, ExternalData
   const int64_t offset = offset_text.empty() ? 0 : parse_bytes(proto, "offset", offset_text);
   const int64_t needed = type.bytes();
   if (!length_text.empty() && parse_bytes(proto, "length", length_text) != needed)
-    throw Error("weight '{}': {} needs {} bytes, its external data has {}", proto.name(),
+    throw Error("tensor '{}': {} needs {} bytes, its external data has {}", proto.name(),
                 to_string(type), needed, length_text);
   auto file = external.open(location, proto.name());
   const auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || needed > size - offset)
-    throw Error("weight '{}': {} bytes from {} on lie outside of file '{}', which has {}",
+    throw Error("tensor '{}': {} bytes from {} on lie outside of file '{}', which has {}",
                 proto.name(), needed, offset, location, size);
   const std::byte* data = file->bytes().data() + offset;
   return in_place_or_copied(std::move(type), data, std::move(file));
@@ -114,7 +114,7 @@ HostTensor read_typed(const TensorProto& proto, TensorType type,
     case DType::boolean:
       return narrowed<bool>(std::move(type), proto.int32_data());
   }
-  throw Error("weight '{}': unknown element type", proto.name());
+  throw Error("tensor '{}': unknown element type", proto.name());
 }
 
 }  // namespace
@@ -140,20 +140,20 @@ std::string onnx_type_name(int32_t element_type) {
 TensorType tensor_type(const TensorProto& proto) {
   const auto dtype = dtype_of_onnx(proto.data_type());
   if (!dtype)
-    throw Error("weight '{}': elements of type {} are not supported", proto.name(),
+    throw Error("tensor '{}': elements of type {} are not supported", proto.name(),
                 onnx_type_name(proto.data_type()));
   TensorType type{*dtype, Shape(proto.dims().begin(), proto.dims().end())};
   for (const int64_t dim : type.shape)
     if (dim < 0)
-      throw Error("weight '{}': negative dimension in {}", proto.name(), to_string(type));
+      throw Error("tensor '{}': negative dimension in {}", proto.name(), to_string(type));
   if (is_external(proto)) return type;
   const int64_t elements = type.elements();
   if (proto.has_raw_data()) {
     if (static_cast<int64_t>(proto.raw_data().size()) != type.bytes())
-      throw Error("weight '{}': {} needs {} bytes, the file has {}", proto.name(), to_string(type),
+      throw Error("tensor '{}': {} needs {} bytes, the file has {}", proto.name(), to_string(type),
                   type.bytes(), proto.raw_data().size());
   } else if (typed_count(proto, type.dtype) != elements) {
-    throw Error("weight '{}': {} needs {} elements, the file has {}", proto.name(), to_string(type),
+    throw Error("tensor '{}': {} needs {} elements, the file has {}", proto.name(), to_string(type),
                 elements, typed_count(proto, type.dtype));
   }
   return type;
