@@ -10,13 +10,15 @@
 # Three steps, each of which does nothing when its result is there already:
 #   1. system packages that are missing, through apt (as root, or with sudo);
 #   2. ONNX and oneDNN, downloaded by the hashes in scripts/requirements.txt, into the cache
-#      ${HEADRACE_CACHE:-~/.cache/headrace};
+#      ${HEADRACE_CACHE:-~/.cache/headrace}, and the Python packages of the tests
+#      (scripts/test-requirements.txt) into its environment;
 #   3. the preset `release`, into build/release.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${HEADRACE_CACHE:-$HOME/.cache/headrace}
 requirements=$root/scripts/requirements.txt
+test_requirements=$root/scripts/test-requirements.txt
 onnx=$cache/onnx-1.23.2
 onednn=$cache/onednn-3.2.0
 jobs=$(nproc)
@@ -26,7 +28,7 @@ packages=(
   python3 python3-venv python3-pip
   libprotobuf-dev protobuf-compiler libboost-dev libzip-dev zlib1g-dev libssl-dev
   libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libonnx-testdata
   dataset-fashion-mnist bible-kjv
 )
 lint_packages=(clang-format clang-tidy)
@@ -139,13 +141,24 @@ quietly() { # LOG COMMAND...
   fail "failed: $*"
 }
 
+# Debian and Ubuntu forbid pip outside an environment of its own.
+make_environment() {
+  "$cache/venv/bin/python" -m pip --version >/dev/null 2>&1 && return
+  rm -rf "$cache/venv"
+  quietly "$work/venv.log" python3 -m venv "$cache/venv"
+}
+
+install_test_packages() {
+  make_environment
+  say "installing the tests' Python packages (35 MB)"
+  quietly "$work/test-packages.log" "$cache/venv/bin/python" -m pip install \
+    --disable-pip-version-check --no-deps --require-hashes --requirement "$test_requirements"
+  cp "$test_requirements" "$cache/venv/test-requirements.txt"
+}
+
 download() { # FOLDER
   local python=$cache/venv/bin/python
-  # Debian and Ubuntu forbid pip outside an environment of its own.
-  if ! "$python" -m pip --version >/dev/null 2>&1; then
-    rm -rf "$cache/venv"
-    quietly "$work/venv.log" python3 -m venv "$cache/venv"
-  fi
+  make_environment
   say "downloading ONNX and oneDNN (45 MB)"
   quietly "$work/download.log" "$python" -m pip download --disable-pip-version-check \
     --no-deps --require-hashes --requirement "$requirements" --dest "$1"
@@ -202,13 +215,16 @@ fill_cache() {
     say "waiting for another set-up of $cache"
     flock 9
   fi
-  if is_current "$onnx" "$onnx_is" && is_current "$onednn" "$onednn_is"; then
-    say "cache: ONNX and oneDNN are in $cache"
+  if is_current "$onnx" "$onnx_is" && is_current "$onednn" "$onednn_is" &&
+    cmp -s "$test_requirements" "$cache/venv/test-requirements.txt"; then
+    say "cache: ONNX, oneDNN and the tests' packages are in $cache"
   else
     rm -rf "$cache"/work-*
     work=$(mktemp -d "$cache/work-XXXXXX")
     trap 'rm -rf "$work"' EXIT
-    download "$work/downloads"
+    if ! is_current "$onnx" "$onnx_is" || ! is_current "$onednn" "$onednn_is"; then
+      download "$work/downloads"
+    fi
     if ! is_current "$onednn" "$onednn_is"; then
       unpack_onednn "$work/downloads" "$work/onednn-entry"
       publish "$work/onednn-entry" "$onednn_is" "$onednn"
@@ -217,6 +233,7 @@ fill_cache() {
       build_onnx "$work/downloads" "$work/onnx-entry"
       publish "$work/onnx-entry" "$onnx_is" "$onnx"
     fi
+    cmp -s "$test_requirements" "$cache/venv/test-requirements.txt" || install_test_packages
     rm -rf "$work"
     trap - EXIT
   fi
