@@ -127,6 +127,7 @@ class Model:
     batch: int
     tokens: bool = False  # inputs are ids below `classes`, with one target each
     batch_norm: bool = False
+    rate: float = 1e-3  # at which single precision follows double for 50 AdamW steps
 
     def build(self, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
@@ -170,9 +171,9 @@ MODELS: dict[str, Model] = {
     "mlp": Model(lambda: Mlp(784, 512, 512, 10), "x", (784,), 10, 64),
     "lenet": Model(lambda: LeNet(28, (6, 16), 120, 10), "image", (1, 28, 28), 10, 64),
     "resnet18_32": Model(lambda: ResNet(RESNET18, 2, 10), "image", (3, 32, 32), 10, 64,
-                         batch_norm=True),
+                         batch_norm=True, rate=1e-5),
     "resnet18": Model(lambda: ResNet(RESNET18, 2, 1000), "image", (3, 224, 224), 1000, 8,
-                      batch_norm=True),
+                      batch_norm=True, rate=1e-5),
     "gpt_small": Model(lambda: Decoder(4, 256, 8, 128, 8192), "ids", (128,), 8192, 8, tokens=True),
     "gpt_small_tied": Model(lambda: Decoder(4, 256, 8, 128, 8192, tied=True), "ids", (128,), 8192,
                             8, tokens=True),

@@ -6,11 +6,13 @@
 //   each device that needs the value. Dynamic programming solves it to the optimum where no value
 //   is read by more than one later stage; where it cannot prove that, branch and bound closes the
 //   gap (to the end, unless the graph is so tangled that its budget of steps runs out).
-// - Several stages per device: the seconds m * D + (p - 1) * S that a step of m micro-batches takes
-//   over p devices, about: D of the busiest device, all its stages together and transfers within a
-//   device free, and S of the largest stage, by which the pipeline fills and drains. Optimal where
+// - Several stages per device: the seconds m * max(D, R) + (p - 1) * S that a step of m
+//   micro-batches takes over p devices, about: D of the busiest device, all its stages together and
+//   transfers within a device free; R of the rounds of a looped placement, in each of which the
+//   devices work side by side and wait for the one with the largest stage (0 for other placements);
+//   and S of the largest stage, by which the pipeline fills and drains. Optimal where
 //   branch and bound ends within its budget (about a dozen pieces per stage); beyond that the best
-//   that moving single cuts finds, starting from the least largest stage.
+//   that moving single cuts finds, starting from the least R or the least largest stage.
 
 #include <algorithm>
 #include <cstdint>
@@ -20,6 +22,7 @@
 
 #include "plugins/partitioners/chain.h"
 #include "plugins/partitioners/device_search.h"
+#include "plugins/partitioners/round_cuts.h"
 #include "plugins/partitioners/stage_bound.h"
 
 namespace headrace::partitioners {
@@ -78,6 +81,12 @@ std::vector<int> balanced_cuts(const Chain& chain) {
   if (own_device_each && load.largest_device_s <= bound.bound() * (1 + 1e-12)) return cuts;
 
   if (!rough_cuts.empty() && is_better(chain, load_of(chain, rough_cuts), load)) cuts = rough_cuts;
+  if (chain.in_rounds) {
+    const std::vector<int> candidates = coarse_cuts(chain);
+    const std::vector<int> rounds =
+        least_round_cuts(chain, candidates.size() > chain.stages.size() ? candidates : chain.cuts);
+    if (is_better(chain, load_of(chain, rounds), load_of(chain, cuts))) cuts = rounds;
+  }
   cuts = search_devices(chain, bound, std::move(cuts));
   if (load_of(chain, cuts).overflow_bytes == 0) return cuts;
   std::vector<int> fitting = search_devices(chain, bound, even_memory_cuts(chain));

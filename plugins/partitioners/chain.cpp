@@ -49,6 +49,8 @@ Chain::Chain(const sdk::PartitionRequest& r)
   for (int s = 0; s < r.stages(); ++s)
     stages.push_back(
         {r.device(s), 1 / r.speed(r.device(s)), r.memory_bytes(r.device(s)), r.in_flight(s)});
+  in_rounds = r.stages() > r.devices();
+  for (int s = r.devices(); s < r.stages(); ++s) in_rounds &= r.device(s) == r.device(s - devices);
   for (int node = 0; node < r.nodes(); ++node) {
     const auto i = static_cast<size_t>(node);
     seconds[i] = r.forward_s(node) + r.backward_input_s(node) + r.backward_weight_s(node);

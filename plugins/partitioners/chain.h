@@ -43,6 +43,9 @@ struct Chain {
   int devices = 0;
   int microbatches = 1;
   int ramp_stages = 0;  // stages that fill the pipeline: devices - 1 where a device has several
+  // Stages run in rounds, one on each device in the same order: a looped placement of several
+  // stages per device.
+  bool in_rounds = false;
   std::vector<Stage> stages;
   std::vector<double> seconds;  // F + I + W of each node on a device of speed 1
   std::vector<int64_t> parameter_bytes, activation_bytes;

@@ -99,15 +99,12 @@ double stage_seconds(const Chain& chain, size_t stage, int begin, int end) {
 }
 
 Load evaluate(const Chain& chain, const std::vector<int>& cuts, DeviceLoads& loads) {
-  Load load;
+  StagePeaks peaks;
   for (size_t s = 0; s < chain.stages.size(); ++s) {
     for (int node = cuts[s]; node < cuts[s + 1]; ++node) loads.append(node, chain.stages[s]);
-    load.largest_stage_s =
-        std::max(load.largest_stage_s, stage_seconds(chain, s, cuts[s], cuts[s + 1]));
+    peaks = peaks.with(chain, s, stage_seconds(chain, s, cuts[s], cuts[s + 1]));
   }
-  load.overflow_bytes = loads.overflow();
-  load.largest_device_s = loads.largest();
-  return load;
+  return {loads.overflow(), loads.largest(), peaks.largest_s, peaks.rounds_s()};
 }
 
 // Moves one cut at a time, by steps that halve. A move counts as progress when the step became
@@ -217,12 +214,12 @@ class BranchAndBound {
   }
 
   std::vector<int> run() {
-    branch(0, 0, 0);
+    branch(0, 0, {});
     return best_cuts_;
   }
 
  private:
-  void branch(size_t stage, size_t begin, double largest_stage_s) {
+  void branch(size_t stage, size_t begin, const StagePeaks& placed) {
     const size_t behind = chain_.stages.size() - 1 - stage, last = chain_.cuts.size() - 1;
     const DeviceLoads::Mark start = loads_.mark();
     double seconds = 0;
@@ -232,8 +229,8 @@ class BranchAndBound {
         seconds += chain_.seconds[static_cast<size_t>(node)] * chain_.stages[stage].seconds_factor;
         ++steps_;
       }
-      const double largest = std::max(largest_stage_s, seconds);
-      Load floor{loads_.overflow(), loads_.largest(), largest};
+      const StagePeaks peaks = placed.with(chain_, stage, seconds);
+      Load floor{loads_.overflow(), loads_.largest(), peaks.largest_s, peaks.rounds_s()};
       if (!is_better(chain_, floor, best_)) break;  // and a longer stage is no better
       cuts_[stage + 1] = chain_.cuts[end];
       if (behind == 0) {
@@ -245,11 +242,11 @@ class BranchAndBound {
       }
       floor.largest_device_s = std::max(floor.largest_device_s, floor_of_rest(stage + 1, end));
       floor.largest_stage_s =
-          std::max(largest, work_behind_[static_cast<size_t>(chain_.cuts[end])] /
-                                (static_cast<double>(behind) * fastest_));
+          std::max(peaks.largest_s, work_behind_[static_cast<size_t>(chain_.cuts[end])] /
+                                        (static_cast<double>(behind) * fastest_));
       if (!is_better(chain_, floor, best_)) continue;
       const DeviceLoads::Mark here = loads_.mark();
-      branch(stage + 1, end, largest);
+      branch(stage + 1, end, peaks);
       loads_.restore(here);
     }
     loads_.restore(start);
@@ -277,6 +274,18 @@ class BranchAndBound {
 };
 
 }  // namespace
+
+StagePeaks StagePeaks::with(const Chain& chain, size_t stage, double seconds) const {
+  StagePeaks peaks = *this;
+  peaks.largest_s = std::max(largest_s, seconds);
+  if (!chain.in_rounds) return peaks;
+  if (stage % static_cast<size_t>(chain.devices) == 0) {
+    peaks.closed_rounds_s += round_s;
+    peaks.round_s = 0;
+  }
+  peaks.round_s = std::max(peaks.round_s, seconds);
+  return peaks;
+}
 
 bool is_better(const Chain& chain, const Load& a, const Load& b) {
   if (a.overflow_bytes != b.overflow_bytes) return a.overflow_bytes < b.overflow_bytes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -14,12 +15,25 @@ struct Load {
   int64_t overflow_bytes = 0;  // over the devices' memory limits, summed
   double largest_device_s = 0;
   double largest_stage_s = 0;  // compute of one stage
+  double rounds_s = 0;         // the largest stage of every round, summed; 0 without rounds
 
-  // About what a step takes: the busiest device works off every micro-batch, and with several
+  // About what a step takes. The busiest device works off every micro-batch; in rounds the devices
+  // do so side by side, so that each round takes as long as its largest stage; and with several
   // stages per device the pipeline fills and drains stage by stage.
   double step_s(const Chain& chain) const {
-    return chain.microbatches * largest_device_s + chain.ramp_stages * largest_stage_s;
+    return chain.microbatches * std::max(largest_device_s, rounds_s) +
+           chain.ramp_stages * largest_stage_s;
   }
+};
+
+// The largest stages while stages are placed in order.
+struct StagePeaks {
+  double largest_s = 0;
+  double closed_rounds_s = 0, round_s = 0;
+
+  // With stage `stage` of `seconds` placed too.
+  StagePeaks with(const Chain& chain, size_t stage, double seconds) const;
+  double rounds_s() const { return closed_rounds_s + round_s; }
 };
 
 // Less overflow, else a shorter step, else smaller devices.
