@@ -10,6 +10,7 @@
 #include "graph/nearest.h"
 #include "graph/op_def.h"
 #include "kernels/evaluate.h"
+#include "loader/glob.h"
 #include "scheduler/lower.h"
 #include "scheduler/validate.h"
 
@@ -50,6 +51,21 @@ Trimmed trim(ForwardGraph forward, AttachedLosses losses) {
   return trimmed;
 }
 
+void require_parameters(const Graph& graph, const RunConfig& config) {
+  int64_t frozen = 0;
+  for (const Value& value : graph.values()) {
+    if (value.role == Role::parameter) return;
+    if (value.role == Role::constant && is_float(value.type.dtype) &&
+        matches_any(config.freeze, value.name))
+      ++frozen;
+  }
+  if (frozen > 0)
+    throw Error("{}: nothing to train: --freeze keeps all of its {} weight{} as they are",
+                config.model, frozen, frozen == 1 ? "" : "s");
+  throw Error("{}: nothing to train: no float tensor stored in it leads to an output",
+              config.model);
+}
+
 }  // namespace
 
 PreparedModel prepare_model(const RunConfig& config, Device& device) {
@@ -61,6 +77,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   options.freeze = config.freeze;
   options.evaluate = evaluate;
   prepared.model = load_model(config.model, options);
+  require_parameters(prepared.model.forward.graph, config);
 
   ForwardGraph forward = canonicalize(std::move(prepared.model.forward));
   AttachedLosses losses = attach_losses(forward.graph, config.losses);
@@ -73,7 +90,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   TrainingGraph training = differentiate(std::move(trimmed.forward.graph), trimmed.losses.terms,
                                          std::move(trimmed.forward.state_updates));
   if (training.gradients.empty())
-    throw Error("{}: nothing to train: no parameter leads to the loss", config.model);
+    throw Error("{}: nothing to train: none of its weights leads to the loss", config.model);
   prepared.training = settle_layouts(std::move(training), device);
 
   for (const ValueId id : prepared.training.graph.inputs) {

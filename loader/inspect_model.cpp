@@ -2,16 +2,12 @@
 #include "graph/op_def.h"
 #include "loader/import/dimensions.h"
 #include "loader/import/importer.h"
-#include "loader/import/rules.h"
+#include "loader/import/refusal.h"
 #include "loader/model.h"
 #include "loader/onnx/model_source.h"
 
 namespace headrace {
 namespace {
-
-std::string operator_name(const onnx::NodeProto& node) {
-  return is_default_domain(node.domain()) ? node.op_type() : node.domain() + "::" + node.op_type();
-}
 
 void count_operators(const onnx::GraphProto& graph, Inspection& inspection) {
   for (const auto& node : graph.node()) {
@@ -25,14 +21,12 @@ void count_operators(const onnx::GraphProto& graph, Inspection& inspection) {
 // Without shapes only the operators' names can be judged.
 void judge_by_name(const onnx::GraphProto& graph, Inspection& inspection) {
   for (const auto& node : graph.node()) {
-    const bool known = is_default_domain(node.domain()) &&
-                       (find_rule(node.op_type()) != nullptr || node.op_type() == "If");
-    if (!known)
+    if (std::string why = refusal_by_name(node); !why.empty())
       inspection.unsupported.push_back(
           {.op = node.op_type(),
            .domain = is_default_domain(node.domain()) ? "ai.onnx" : node.domain(),
            .node = node.name(),
-           .why = "the operator is not supported"});
+           .why = std::move(why)});
     for (const auto& attribute : node.attribute())
       if (attribute.has_g()) judge_by_name(attribute.g(), inspection);
   }

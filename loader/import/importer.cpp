@@ -9,6 +9,7 @@
 #include "loader/import/folding.h"
 #include "loader/import/naming.h"
 #include "loader/import/reach.h"
+#include "loader/import/refusal.h"
 #include "loader/import/rules.h"
 #include "loader/onnx/tensor_proto.h"
 
@@ -89,7 +90,8 @@ class Importer {
   void add_initializers(const GraphProto& proto, Scope& scope) {
     for (const auto& tensor : proto.initializer()) {
       if (!dtype_of_onnx(tensor.data_type())) {
-        scope.names[tensor.name()] = unreadable(onnx_type_name(tensor.data_type()));
+        scope.names[tensor.name()] =
+            unreadable(fmt::format("a tensor of type {}", onnx_type_name(tensor.data_type())));
         continue;
       }
       scope.names[tensor.name()] = stored_tensor(tensor, tensor.name(), false, scope.path);
@@ -111,9 +113,10 @@ class Importer {
                                                 : std::optional<DType>();
       const auto shape = shapes.find(input.name());
       if (!dtype || shape == shapes.end()) {
-        scope.names[input.name()] =
-            unreadable(type.has_tensor_type() ? onnx_type_name(type.tensor_type().elem_type())
-                                              : "a sequence, map or optional");
+        scope.names[input.name()] = unreadable(
+            type.has_tensor_type()
+                ? fmt::format("a tensor of type {}", onnx_type_name(type.tensor_type().elem_type()))
+                : "a sequence, map or optional");
         continue;
       }
       const ValueId value = graph().add_input(input.name(), {*dtype, shape->second});
@@ -135,6 +138,7 @@ class Importer {
     std::vector<Operand> outputs(static_cast<size_t>(node.output_size()),
                                  {.kind = Operand::Kind::failed});
     try {
+      if (const std::string why = refusal_by_name(node); !why.empty()) throw Unsupported("{}", why);
       std::optional<std::vector<Operand>> inputs = resolve(node, scope);
       if (inputs) outputs = apply(node, scope, std::move(*inputs));
     } catch (const Unsupported& reason) {
@@ -171,12 +175,11 @@ class Importer {
   }
 
   std::vector<Operand> apply(const NodeProto& node, Scope& scope, std::vector<Operand> inputs) {
-    if (!is_default_domain(node.domain())) throw Unsupported("its domain is not known");
-    if (node.op_type() == "If") return import_if(node, scope, inputs.at(0));
+    if (operator_name(node) == "If") return import_if(node, scope, inputs.at(0));
     if (const auto* value = constant_tensor(node))
       return {stored_tensor(*value, node.output(0), true, scope.path)};
-    const ImportRule* rule = find_rule(node.op_type());
-    if (rule == nullptr) throw Unsupported("the operator is not supported");
+    const ImportRule* rule = find_rule(operator_name(node));
+    HEADRACE_CHECK(rule != nullptr);
     if (can_fold(node, inputs) && options_.evaluate)
       return fold(*rule, node, opset_, options_.training, std::move(inputs), options_.evaluate);
 

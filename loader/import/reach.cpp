@@ -39,6 +39,7 @@ constexpr auto kNoGradient = std::to_array<std::string_view>({"Equal",
                                                               "Round",
                                                               "Sign",
                                                               "Range",
+                                                              "Binarizer",
                                                               "ConstantOfShape",
                                                               "EyeLike",
                                                               "OneHot",
@@ -83,7 +84,8 @@ constexpr auto kFirstInputOnly = std::to_array<std::string_view>({"Gather",
                                                                   "ReduceSumSquare",
                                                                   "SoftmaxCrossEntropyLoss",
                                                                   "NegativeLogLikelihoodLoss",
-                                                                  "Compress"});
+                                                                  "Compress",
+                                                                  "ArrayFeatureExtractor"});
 
 bool carries_gradient(const NodeProto& node, int input) {
   const std::string& op = node.op_type();

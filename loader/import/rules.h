@@ -7,7 +7,8 @@
 
 namespace headrace {
 
-// How one operator of the default domain is made into canonical nodes, whatever its opset.
+// How one operator is made into canonical nodes, whatever its opset. `op`: its name, after its
+// domain unless that is ai.onnx ("ai.onnx.ml::Scaler").
 struct ImportRule {
   std::string_view op;
   void (*apply)(ImportContext&);
@@ -27,6 +28,7 @@ std::span<const ImportRule> movement_rules();
 std::span<const ImportRule> constant_rules();
 std::span<const ImportRule> sequence_rules();
 std::span<const ImportRule> loss_rules();
+std::span<const ImportRule> tabular_rules();
 
 const ImportRule* find_rule(std::string_view op);  // null for an operator without one
 

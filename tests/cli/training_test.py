@@ -51,6 +51,10 @@ class Training(HeadraceTest):
         self.assertEqual(again["steps"], 0)
         self.assertEqual(npz.read(self.folder / "weights.npz"), npz.read(self.folder / "again.npz"))
 
+    def test_nothing_to_train(self):
+        self.assertIn("nothing to train: --freeze keeps all of its 6 weights as they are",
+                      self.refuse(*self.options, "--freeze", "*"))
+
     def test_text_ends_with_the_model(self):
         done = self.succeed(*self.options, "--eval", "data.npz")
         self.assertRegex(done.stdout, r"(?m)^epoch \d: loss [\d.]+, accuracy [\d.]+ % on 64 samples$")

@@ -209,7 +209,7 @@ TEST(Reading, ListsEveryNodeThatIsNotSupported) {
   const std::string text = refusal(path);
   EXPECT_THAT(text, HasSubstr("2 of its nodes cannot be used"));
   EXPECT_THAT(text, HasSubstr("ai.onnx::TopK 'top': the operator is not supported"));
-  EXPECT_THAT(text, HasSubstr("custom::Op 'b': its domain is not known"));
+  EXPECT_THAT(text, HasSubstr("custom::Op 'b': 'custom' is not a domain of ONNX"));
 }
 
 TEST(Reading, ShapesThatComeFromDataAreRefusedByName) {
