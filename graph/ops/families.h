@@ -17,6 +17,8 @@ std::span<const OpDef> convolution_ops();
 std::span<const OpDef> pooling_ops();
 std::span<const OpDef> movement_ops();
 std::span<const OpDef> slicing_ops();
+std::span<const OpDef> indexing_ops();
+std::span<const OpDef> scan_ops();
 std::span<const OpDef> loss_ops();
 std::span<const OpDef> update_ops();
 

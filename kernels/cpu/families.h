@@ -71,6 +71,14 @@ Prepared prepare_pad_gradient(const Context&, const KernelRequest&);
 // gather.cpp
 Prepared prepare_gather(const Context&, const KernelRequest&);
 Prepared prepare_gather_gradient(const Context&, const KernelRequest&);
+// indexing.cpp
+Prepared prepare_gather_places(const Context&, const KernelRequest&);
+Prepared prepare_gather_places_gradient(const Context&, const KernelRequest&);
+Prepared prepare_scatter(const Context&, const KernelRequest&);
+// scan.cpp
+Prepared prepare_scan(const Context&, const KernelRequest&);
+// top_k.cpp
+Prepared prepare_top_k(const Context&, const KernelRequest&);
 // dropout.cpp
 Prepared prepare_dropout(const Context&, const KernelRequest&);
 Prepared prepare_dropout_gradient(const Context&, const KernelRequest&);

@@ -101,6 +101,19 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(vectorised("PadGrad", prepare_pad_gradient));
     list.push_back(vectorised("Gather", prepare_gather));
     list.push_back(vectorised("GatherGrad", prepare_gather_gradient));
+    for (std::string_view op : {"GatherElements", "GatherND"}) {
+      list.push_back(vectorised(op, prepare_gather_places));
+    }
+    for (std::string_view op : {"GatherElementsGrad", "GatherNDGrad"}) {
+      list.push_back(vectorised(op, prepare_gather_places_gradient));
+    }
+    for (std::string_view op : {"ScatterElements", "ScatterND"}) {
+      list.push_back(vectorised(op, prepare_scatter));
+    }
+    for (std::string_view op : {"CumSum", "CumProd"}) {
+      list.push_back(vectorised(op, prepare_scan));
+    }
+    list.push_back(vectorised("TopK", prepare_top_k));
     list.push_back(vectorised("Dropout", prepare_dropout));
     list.push_back(vectorised("DropoutGrad", prepare_dropout_gradient));
     list.push_back(vectorised("AdamUpdate", prepare_adam, propose_update));

@@ -129,10 +129,6 @@ void pad(ImportContext& c) {
                  {{"pads", pads}, {"mode", c.get_string("mode", "constant")}, {"value", value}}));
 }
 
-void gather(ImportContext& c) {
-  c.result(c.add("Gather", {c.value(0), c.value(1)}, {{"axis", c.axis(0, c.rank(0))}}));
-}
-
 void trilu(ImportContext& c) {
   const int64_t k = c.has(1) ? static_cast<int64_t>(c.number(1, "k")) : 0;
   c.result(c.add("Trilu", {c.value(0)}, {{"upper", c.get_int("upper", 1)}, {"k", k}}));
@@ -141,8 +137,8 @@ void trilu(ImportContext& c) {
 void identity(ImportContext& c) { c.result(c.operand(0)); }
 
 constexpr ImportRule kRules[] = {
-    {"Concat", concat}, {"Split", split}, {"Slice", slice},       {"Pad", pad},
-    {"Gather", gather}, {"Trilu", trilu}, {"Identity", identity},
+    {"Concat", concat}, {"Split", split}, {"Slice", slice},
+    {"Pad", pad},       {"Trilu", trilu}, {"Identity", identity},
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ constexpr auto kNoGradient = std::to_array<std::string_view>({"Equal",
                                                               "Size",
                                                               "ArgMax",
                                                               "ArgMin",
+                                                              "Hardmax",
                                                               "NonZero",
                                                               "Floor",
                                                               "Ceil",
@@ -68,6 +69,8 @@ constexpr auto kFirstInputOnly = std::to_array<std::string_view>({"Gather",
                                                                   "Trilu",
                                                                   "TopK",
                                                                   "CumSum",
+                                                                  "CumProd",
+                                                                  "ReverseSequence",
                                                                   "Resize",
                                                                   "Upsample",
                                                                   "Dropout",
@@ -93,7 +96,8 @@ bool carries_gradient(const NodeProto& node, int input) {
   if (among(kFirstInputOnly, op)) return input == 0;
   if (op == "Where") return input > 0;
   if (op == "BatchNormalization") return input < 3;
-  if (op == "ScatterND" || op == "ScatterElements") return input != 1;
+  if (op == "ScatterND" || op == "ScatterElements" || op == "Scatter") return input != 1;
+  if (op == "TensorScatter") return input != 2;
   if (op == "If" || op == "Loop") return false;
   if (op == "Cast") {
     for (const auto& attribute : node.attribute()) {

@@ -25,6 +25,7 @@ std::span<const ImportRule> pooling_rules();
 std::span<const ImportRule> attention_rules();
 std::span<const ImportRule> shape_rules();
 std::span<const ImportRule> movement_rules();
+std::span<const ImportRule> indexing_rules();
 std::span<const ImportRule> constant_rules();
 std::span<const ImportRule> sequence_rules();
 std::span<const ImportRule> loss_rules();

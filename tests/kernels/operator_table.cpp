@@ -26,6 +26,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_transposed_convolution_rows(rows);
     add_pooling_rows(rows);
     add_movement_rows(rows);
+    add_indexing_rows(rows);
     add_loss_rows(rows);
     add_update_rows(rows);
     return rows;
@@ -41,14 +42,58 @@ std::vector<std::string> operators_of(const std::vector<OperatorRow>& table) {
 }
 
 Tolerance tolerance_of(std::string_view op) {
-  static const std::set<std::string_view> exact = {
-      "Identity", "Reshape", "Transpose", "Expand",    "Concat",      "Split", "Slice", "Pad",
-      "Gather",   "Trilu",   "Reorder",   "SliceGrad", "Relu",        "Neg",   "Abs",   "Sign",
-      "Floor",    "Ceil",    "Round",     "Clip",      "Min",         "Max",   "Where", "ReluGrad",
-      "ClipGrad", "MaxPool", "ReduceMax", "ReduceMin", "CorrectCount"};
-  static const std::set<std::string_view> accumulation = {
-      "MatMul",  "Conv",       "ConvInputGrad", "ConvWeightGrad",  "ReduceSum",   "ReduceMean",
-      "PadGrad", "GatherGrad", "AveragePool",   "AveragePoolGrad", "MaxPoolGrad", "SquaredNorm"};
+  static const std::set<std::string_view> exact = {"Identity",
+                                                   "Reshape",
+                                                   "Transpose",
+                                                   "Expand",
+                                                   "Concat",
+                                                   "Split",
+                                                   "Slice",
+                                                   "Pad",
+                                                   "Gather",
+                                                   "GatherElements",
+                                                   "GatherND",
+                                                   "TopK",
+                                                   "ReverseSequence",
+                                                   "Trilu",
+                                                   "Reorder",
+                                                   "SliceGrad",
+                                                   "Relu",
+                                                   "Neg",
+                                                   "Abs",
+                                                   "Sign",
+                                                   "Floor",
+                                                   "Ceil",
+                                                   "Round",
+                                                   "Clip",
+                                                   "Min",
+                                                   "Max",
+                                                   "Where",
+                                                   "ReluGrad",
+                                                   "ClipGrad",
+                                                   "MaxPool",
+                                                   "ReduceMax",
+                                                   "ReduceMin",
+                                                   "CorrectCount"};
+  static const std::set<std::string_view> accumulation = {"MatMul",
+                                                          "Conv",
+                                                          "ConvInputGrad",
+                                                          "ConvWeightGrad",
+                                                          "ReduceSum",
+                                                          "ReduceMean",
+                                                          "PadGrad",
+                                                          "GatherGrad",
+                                                          "GatherElementsGrad",
+                                                          "GatherNDGrad",
+                                                          "ScatterElements",
+                                                          "ScatterND",
+                                                          "CumSum",
+                                                          "CumProd",
+                                                          "CumProdGrad",
+                                                          "AveragePool",
+                                                          "AveragePoolGrad",
+                                                          "MaxPoolGrad",
+                                                          "SquaredNorm"};
   static const std::set<std::string_view> statistics = {"ReduceProd",
                                                         "Softmax",
                                                         "SoftmaxGrad",
