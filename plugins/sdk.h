@@ -124,6 +124,15 @@ inline std::vector<int> one_stage_per_device(const PlacementRequest& r) {
   return looped(r);
 }
 
+// For schedules over exactly two stages per device in a V; refuses others.
+inline std::vector<int> two_stages_in_a_v(const PlacementRequest& r) {
+  if (r.stages_per_device() != 2)
+    throw std::invalid_argument("runs two stages per device, " +
+                                std::to_string(r.stages_per_device()) +
+                                " were asked for; use --stages-per-device 2");
+  return v_shaped(r);
+}
+
 // What a step looks like, and where its actions go: each is appended to the list of its stage's
 // device, in the order of the calls.
 class ScheduleRequest : public Options {

@@ -78,7 +78,9 @@ class Inspect(HeadraceTest):
 
 
 class Plugins(HeadraceTest):
-    KINDS = {"gpipe": "scheduler", "1f1b": "scheduler", "breadth-first": "scheduler",
+    SCHEDULERS = ("gpipe", "1f1b", "interleaved", "breadth-first", "hybrid", "zb-h1", "zb-h2",
+                  "zb-v", "v-half", "v-min", "dualpipe-v")
+    KINDS = {**{name: "scheduler" for name in SCHEDULERS},
              "uniform": "partitioner", "balanced": "partitioner"}
 
     def test_json(self):

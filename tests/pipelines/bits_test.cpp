@@ -51,6 +51,26 @@ TEST(Bits, MomentumOnAnMlp) {
   expect_same_bits({.model = "tests/fixtures/mlp.dynamo.onnx", .optimizer = "sgd"});
 }
 
+// Every scheduler that comes with the program, where its shape is not in the list above.
+TEST(Bits, EverySchedulerGivesTheSameWeights) {
+  FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx"};
+  const auto one_device = train_fixture(run, 5);
+  struct Variant {
+    const char* devices;
+    int stages_per_device;
+    const char* scheduler;
+  };
+  for (const Variant& variant : {Variant{"cpu:2", 2, "interleaved"}, Variant{"cpu:2", 2, "hybrid"},
+                                 Variant{"cpu:4", 1, "zb-h1"}, Variant{"cpu:3", 1, "zb-h2"},
+                                 Variant{"cpu:2", 2, "zb-v"}, Variant{"cpu:2", 2, "v-half"},
+                                 Variant{"cpu:2", 2, "v-min"}, Variant{"cpu:2", 2, "dualpipe-v"}}) {
+    run.devices = variant.devices;
+    run.stages_per_device = variant.stages_per_device;
+    run.scheduler = variant.scheduler;
+    EXPECT_EQ(differing(one_device, train_fixture(run, 5)), "") << variant.scheduler;
+  }
+}
+
 TEST(Bits, TheSameRunTwice) {
   const FixtureRun run{.model = "tests/fixtures/gpt.dynamo.onnx",
                        .devices = "cpu:2",

@@ -6,28 +6,15 @@
 #include <string>
 #include <utility>
 
-#include "scheduler/lower.h"
-#include "scheduler/plan_for.h"
-#include "scheduler/simulate.h"
 #include "scheduler/text.h"
-#include "scheduler/validate.h"
-#include "tests/plugins/problems.h"
+#include "tests/plugins/schedules.h"
 
 namespace headrace {
 namespace {
 
-using headrace::testing::error_of;
-using headrace::testing::kPlugins;
+using namespace headrace::testing;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-Schedule make(const std::string& name, int devices, int stages_per_device, int microbatches) {
-  const auto scheduler = PluginRegistry({kPlugins}).load_scheduler(name);
-  return scheduler->schedule(
-      {.devices = devices,
-       .microbatches = microbatches,
-       .device_of_stage = scheduler->place(devices, stages_per_device, microbatches)});
-}
 
 std::string golden(const std::string& file) {
   std::ifstream stream(std::string(HEADRACE_GOLDEN_DIR) + "/" + file);
@@ -41,69 +28,69 @@ TEST(Schedulers, EmitTheGoldenLists) {
   EXPECT_EQ(to_csv(make("breadth-first", 2, 2, 3)), golden("breadth_first.csv"));
 }
 
+// golden/make.py wrote them with PyTorch's own schedules.
+TEST(Schedulers, AreThoseOfPyTorch) {
+  const struct {
+    const char* name;
+    int devices, stages_per_device, microbatches;
+  } lists[] = {{"interleaved", 4, 2, 10}, {"interleaved", 4, 3, 3}, {"zb-v", 3, 2, 3},
+               {"zb-v", 3, 2, 7},         {"dualpipe-v", 2, 2, 4},  {"dualpipe-v", 3, 2, 8}};
+  for (const auto& [name, p, v, m] : lists)
+    EXPECT_EQ(to_csv(make(name, p, v, m)), golden(fmt::format("{}.{}.{}.{}.csv", name, p, v, m)));
+}
+
 TEST(Schedulers, OneFOneBRunsOneStagePerDevice) {
   EXPECT_THAT(error_of([] { make("1f1b", 2, 2, 4); }),
               AllOf(HasSubstr("scheduler 1f1b"), HasSubstr("2 were asked for"),
                     HasSubstr("--stages-per-device 1"), HasSubstr("breadth-first")));
 }
 
-struct Shape {
-  const char* name;
-  int devices, stages_per_device, microbatches;
-};
-
-std::vector<Shape> shapes() {
-  std::vector<Shape> shapes;
-  for (const int devices : {1, 2, 3, 5})
-    for (const int microbatches : {1, 2, 4, 7}) {
-      shapes.push_back({"1f1b", devices, 1, microbatches});
-      for (const int loops : {1, 2, 3})
-        for (const char* name : {"gpipe", "breadth-first"})
-          shapes.push_back({name, devices, loops, microbatches});
-    }
-  return shapes;
-}
-
-TEST(Schedulers, EveryShapeIsAWholeStepWithGradientsInOrder) {
-  for (const auto& [name, devices, loops, microbatches] : shapes()) {
-    SCOPED_TRACE(fmt::format("{} {}x{} m={}", name, devices, loops, microbatches));
-    const Schedule schedule = make(name, devices, loops, microbatches);
-    const StagePlan plan = plan_for(schedule.device_of_stage, StageCost{}, 1);
-    validate(schedule, plan, name);
-    validate(lower(schedule, plan), plan, name);
-    std::map<int, int> next;  // stage -> the micro-batch whose gradient is due
-    for (const auto& actions : schedule.devices)
-      for (const Action& action : actions)
-        if (action.kind == ActionKind::backward) {
-          EXPECT_EQ(action.microbatch, next[action.stage]++);
-        }
+TEST(Schedulers, TwoStagesPerDeviceInAV) {
+  for (const char* name : {"zb-v", "v-half", "v-min", "dualpipe-v"}) {
+    EXPECT_EQ(make(name, 3, 2, 8).device_of_stage, (std::vector<int>{0, 1, 2, 2, 1, 0})) << name;
+    EXPECT_THAT(error_of([&] { make(name, 3, 1, 8); }),
+                AllOf(HasSubstr(name), HasSubstr("--stages-per-device 2")));
   }
 }
 
-// Four devices, eight micro-batches, F = I = W = 1 per device; latency 0 and 0.5.
-TEST(Schedulers, TakeWhatTheirPapersSay) {
-  const struct {
-    const char* name;
-    int loops;
-    double makespan, makespan_half;
-    std::vector<int> peak;
-  } figures[] = {{"gpipe", 1, 33, 36, {8, 8, 8, 8}},
-                 {"1f1b", 1, 33, 41, {4, 3, 2, 1}},
-                 {"breadth-first", 2, 28.5, 31.5, {16, 16, 16, 16}},
-                 {"breadth-first", 4, 26.25, 32.25, {32, 32, 32, 32}}};
-  for (const auto& figure : figures) {
-    SCOPED_TRACE(figure.name);
-    const Schedule compute = make(figure.name, 4, figure.loops, 8);
-    const double share = 1.0 / figure.loops;
-    const StagePlan plan =
-        plan_for(compute.device_of_stage,
-                 {.forward_s = share, .backward_input_s = share, .backward_weight_s = share});
-    const Schedule lowered = lower(compute, plan);
-    const Simulation none = simulate(lowered, plan, {});
-    EXPECT_EQ(none.makespan_s, figure.makespan);
-    EXPECT_EQ(none.peak_activations, figure.peak);
-    EXPECT_EQ(simulate(lowered, plan, {.latency_s = 0.5}).makespan_s, figure.makespan_half);
-  }
+TEST(Schedulers, DualPipeVTellsHowManyMicrobatchesFit) {
+  EXPECT_THAT(error_of([] { make("dualpipe-v", 4, 2, 7); }),
+              AllOf(HasSubstr("scheduler dualpipe-v"), HasSubstr("--microbatches 8 would fit")));
+}
+
+TEST(Schedulers, HybridTakesGroupsThatDivide) {
+  const auto csv = [](const OptionValues& options) {
+    return to_csv(make("hybrid", 2, 2, 4, options));
+  };
+  const std::string whole = to_csv(make("breadth-first", 2, 2, 4));
+  EXPECT_EQ(csv({}), whole);
+  EXPECT_EQ(csv({{"breadth", "4"}}), whole);
+  EXPECT_EQ(csv({{"depth", "2"}}), csv({{"breadth", "2"}}));
+  EXPECT_EQ(csv({{"depth", "2"}, {"breadth", "2"}}), csv({{"breadth", "2"}}));
+  EXPECT_EQ(csv({{"depth", "2"}}),
+            "0F0,0F1,2F0,2F1,2B0,2B1,0B0,0B1,0F2,0F3,2F2,2F3,2B2,2B3,0B2,0B3\n"
+            "1F0,1F1,3F0,3F1,3B0,3B1,1B0,1B1,1F2,1F3,3F2,3F3,3B2,3B3,1B2,1B3\n");
+  EXPECT_THAT(error_of([&] { csv({{"breadth", "3"}}); }), HasSubstr("6 micro-batches can"));
+  EXPECT_THAT(error_of([&] {
+                csv({{"depth", "2"}, {"breadth", "4"}});
+              }),
+              HasSubstr("depth 1 would fit"));
+}
+
+TEST(Schedulers, InterleavedTakesGroupsOfAtLeastTheDevices) {
+  const auto csv = [](int m, const char* group) {
+    return to_csv(make("interleaved", 4, 2, m, {{"group-size", group}}));
+  };
+  EXPECT_EQ(csv(8, "0"), csv(8, "4"));
+  EXPECT_EQ(csv(10, "0"), csv(10, "5"));  // as PyTorch: two rounds
+  EXPECT_EQ(csv(9, "0"), csv(9, "5"));    // 5 and 4
+  EXPECT_EQ(csv(3, "0"), csv(3, "3"));
+  EXPECT_NE(csv(8, "8"), csv(8, "4"));
+  EXPECT_THAT(error_of([&] { csv(10, "4"); }),
+              AllOf(HasSubstr("group-size 4 does not fit 10 micro-batches"),
+                    HasSubstr("group-size 5 would fit")));
+  EXPECT_THAT(error_of([&] { csv(8, "3"); }), HasSubstr("group-size 4 would fit"));
+  EXPECT_THAT(error_of([&] { csv(8, "9"); }), HasSubstr("group-size 4 would fit"));
 }
 
 }  // namespace
