@@ -6,6 +6,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "graph/inner_gradient.h"
 #include "loader/import/folding.h"
 #include "loader/import/naming.h"
 #include "loader/import/reach.h"
@@ -176,6 +177,7 @@ class Importer {
 
   std::vector<Operand> apply(const NodeProto& node, Scope& scope, std::vector<Operand> inputs) {
     if (operator_name(node) == "If") return import_if(node, scope, inputs.at(0));
+    if (operator_name(node) == kGradientOperator) return import_gradient(node, scope, inputs);
     if (const auto* value = constant_tensor(node))
       return {stored_tensor(*value, node.output(0), true, scope.path)};
     const ImportRule* rule = find_rule(operator_name(node));
@@ -191,6 +193,29 @@ class Importer {
     if (node.op_type() == "Identity" && scope.path.empty() &&
         output_names_.count(node.output(0)) == 0)
       outputs[0].alias = node.output(0);
+    return outputs;
+  }
+
+  // The derivatives of `y` by the tensors `xs`, at the values that the graph gives them.
+  std::vector<Operand> import_gradient(const NodeProto& node, const Scope& scope,
+                                       std::vector<Operand> inputs) {
+    const size_t first = graph().nodes().size();
+    ImportContext context(target_, node, opset_, scope.path, std::move(inputs));
+    const auto* names = context.find("xs");
+    const Operand* y = scope.find(string_attribute(node, "y"));
+    HEADRACE_CHECK(names != nullptr);
+    if (y == nullptr || y->kind != Operand::Kind::computed)
+      throw Unsupported("its y '{}' is computed by no node before it", string_attribute(node, "y"));
+    std::vector<ValueId> xs;
+    for (int i = 0; i < names->strings_size(); ++i) {
+      if (i >= node.input_size() || node.input(i) != names->strings(i))
+        throw Unsupported("a gradient by '{}' at another tensor's value", names->strings(i));
+      xs.push_back(context.value(static_cast<size_t>(i)));
+    }
+    const auto gradients = add_gradient(graph(), y->value, xs);
+    for (size_t i = 0; i < gradients.size(); ++i) context.result(gradients[i], i);
+    auto outputs = context.take_outputs();
+    names_.name_nodes(graph(), first, node, outputs);
     return outputs;
   }
 

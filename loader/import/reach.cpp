@@ -176,6 +176,12 @@ Reach find_reach(const GraphProto& graph) {
   return reach;
 }
 
+std::string string_attribute(const NodeProto& node, std::string_view name) {
+  for (const auto& attribute : node.attribute())
+    if (attribute.name() == name) return attribute.s();
+  return {};
+}
+
 std::vector<bool> live_nodes(const GraphProto& graph) {
   std::unordered_set<std::string> wanted;
   for (const auto& output : graph.output()) wanted.insert(output.name());
@@ -188,6 +194,8 @@ std::vector<bool> live_nodes(const GraphProto& graph) {
       continue;
     live[static_cast<size_t>(n)] = true;
     wanted.insert(node.input().begin(), node.input().end());
+    // What a Gradient differentiates is named by an attribute.
+    if (node.op_type() == "Gradient") wanted.insert(string_attribute(node, "y"));
     for (const auto& attribute : node.attribute())
       if (attribute.has_g()) collect_reads(attribute.g(), wanted);
   }

@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -21,6 +22,11 @@ struct Reach {
 };
 
 Reach find_reach(const onnx::GraphProto& graph);
+
+inline constexpr std::string_view kGradientOperator = "ai.onnx.preview.training::Gradient";
+
+// A string attribute of a node, empty where it has none of that name.
+std::string string_attribute(const onnx::NodeProto& node, std::string_view name);
 
 // For each node of the graph whether one of its outputs leads to an output of the graph.
 std::vector<bool> live_nodes(const onnx::GraphProto& graph);

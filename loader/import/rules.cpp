@@ -11,7 +11,7 @@ std::map<std::string_view, const ImportRule*> all_rules() {
        {elementwise_rules(), activation_rules(), reduction_rules(), normalization_rules(),
         product_rules(), convolution_rules(), pooling_rules(), attention_rules(), shape_rules(),
         movement_rules(), indexing_rules(), constant_rules(), sequence_rules(), loss_rules(),
-        tabular_rules()}) {
+        tabular_rules(), optimizer_rules()}) {
     for (const ImportRule& rule : family) {
       const bool fresh = rules.emplace(rule.op, &rule).second;
       HEADRACE_CHECK(fresh, "two import rules for {}", rule.op);
