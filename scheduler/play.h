@@ -22,13 +22,15 @@ struct Wait {
 
 struct Playback {
   std::vector<std::vector<ActionTime>> timeline;  // as Simulation's; complete if waits is empty
+  std::vector<Idle> idle;                         // per device, without the drain
   std::vector<Wait> waits;                        // empty: the schedule ran to its end
 };
 
 // The machine behind simulate and validate, as simulate.h describes it. A schedule without
 // transfers plays too: what a stage makes is then with its readers at once. Needs check_fits. n
 // actions on p devices take time of order n log p.
-Playback play(const Schedule& schedule, const StagePlan& plan, const Links& links, Posting posting);
+Playback play(const Schedule& schedule, const StagePlan& plan, const Links& links, Posting posting,
+              const Machine& machine = {});
 
 // That every number of the schedule is one of the plan's, and its channels' for transfers; what
 // callers have let validate check before, so that a failure is a bug of ours.
