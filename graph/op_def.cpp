@@ -11,10 +11,23 @@ namespace {
 
 std::vector<const OpDef*> collect() {
   std::vector<const OpDef*> ops;
-  for (const auto family :
-       {elementwise_ops(), logical_ops(), activation_ops(), reduction_ops(), normalization_ops(),
-        matmul_ops(), convolution_ops(), pooling_ops(), movement_ops(), slicing_ops(),
-        indexing_ops(), scan_ops(), loss_ops(), update_ops()})
+  for (const auto family : {
+           elementwise_ops(),
+           logical_ops(),
+           activation_ops(),
+           reduction_ops(),
+           normalization_ops(),
+           matmul_ops(),
+           convolution_ops(),
+           pooling_ops(),
+           resampling_ops(),
+           movement_ops(),
+           slicing_ops(),
+           indexing_ops(),
+           scan_ops(),
+           loss_ops(),
+           update_ops(),
+       })
     for (const OpDef& op : family) ops.push_back(&op);
   std::sort(ops.begin(), ops.end(),
             [](const OpDef* a, const OpDef* b) { return a->name < b->name; });

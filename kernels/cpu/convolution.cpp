@@ -91,12 +91,9 @@ class InputGradientKernel : public PrimitiveKernel {
         bias_(has_input(request, 2)),
         relu_(request.node->attributes.get_string("activation", "") == "relu") {
     const TensorType& image = request.output_types[0];
-    const Desc desc = memory_desc(image, request.output_layouts[0]);
     channels_ = image.shape[1];
-    if (desc.get_inner_nblks() > 0)
-      block_ = desc.get_inner_blks()[0];
-    else if (desc.get_strides()[1] == 1)
-      block_ = channels_;
+    block_ = channels_side_by_side(image, request.output_layouts[0]);
+    HEADRACE_CHECK(block_ > 0, "the layout of {} is not an image's", to_string(image));
     pixels_ = image.elements() / (image.shape[0] * channels_);
     rows_ = image.shape[0] * channels_ / block_;
   }

@@ -29,6 +29,9 @@ LayoutProposal propose_pooling(const Context&, const KernelRequest&);
 LayoutProposal propose_pooling_gradient(const Context&, const KernelRequest&);
 Prepared prepare_pooling(const Context&, const KernelRequest&);
 Prepared prepare_pooling_gradient(const Context&, const KernelRequest&);
+// resampling.cpp
+LayoutProposal propose_resampling(const Context&, const KernelRequest&);
+Prepared prepare_resampling(const Context&, const KernelRequest&);
 // batch_normalization.cpp
 LayoutProposal propose_batch_normalization(const Context&, const KernelRequest&);
 LayoutProposal propose_batch_normalization_gradient(const Context&, const KernelRequest&);

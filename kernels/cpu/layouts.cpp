@@ -181,6 +181,14 @@ Layout blocked_activation(const TensorType& type) {
   return {static_cast<uint16_t>(rank - 2 + (wide ? 0 : kRanks)), type.bytes()};
 }
 
+int64_t channels_side_by_side(const TensorType& type, const Layout& layout) {
+  if (layout.id == 0) return 1;
+  HEADRACE_CHECK(layout.id <= kForms.size(), "layout {}", layout.id);
+  const dnnl::memory::desc desc = memory_desc(type, layout);
+  if (!is_activation(kForms[layout.id - 1]) || desc.get_padded_dims() != desc.get_dims()) return 0;
+  return desc.get_inner_nblks() > 0 ? desc.get_inner_blks()[0] : type.shape[1];
+}
+
 int64_t stored_elements(const TensorType& type, const Layout& layout) {
   return layout.id == 0 ? type.elements()
                         : layout.bytes / static_cast<int64_t>(size_of(type.dtype));

@@ -42,6 +42,10 @@ Layout layout_like(const Layout& layout, const TensorType& type);
 // Channels in the blocks that oneDNN's convolutions prefer on this processor (16 with AVX-512, else
 // 8) where that pads nothing, else row-major.
 Layout blocked_activation(const TensorType& type);
+// How many channels (dimension 1) stand side by side behind each pixel of an image: 1 where it lies
+// row-major, the block of a blocked form, all of them where channels come last; 0 for a layout that
+// is not an image's. The image is then row-major as [N, C / result, pixels, result].
+int64_t channels_side_by_side(const TensorType& type, const Layout& layout);
 // Elements that a value occupies, padding included.
 int64_t stored_elements(const TensorType& type, const Layout& layout);
 

@@ -50,6 +50,9 @@ const std::vector<OperatorEntry>& entries() {
     for (std::string_view op : {"MaxPoolGrad", "AveragePoolGrad"}) {
       list.push_back(onednn(op, prepare_pooling_gradient, propose_pooling_gradient));
     }
+    for (std::string_view op : {"Resample", "ResampleGrad"}) {
+      list.push_back(vectorised(op, prepare_resampling, propose_resampling));
+    }
     list.push_back(
         onednn("BatchNormalization", prepare_batch_normalization, propose_batch_normalization));
     list.push_back(onednn("BatchNormalizationGrad", prepare_batch_normalization_gradient,

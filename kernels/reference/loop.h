@@ -35,6 +35,7 @@ Loop batch_normalization(const KernelRequest& request);
 Loop matmul(const KernelRequest& request);
 Loop convolution(const KernelRequest& request);
 Loop pooling(const KernelRequest& request);
+Loop resampling(const KernelRequest& request);
 Loop movement(const KernelRequest& request);
 Loop padding(const KernelRequest& request);
 Loop gather(const KernelRequest& request);

@@ -22,6 +22,7 @@ constexpr MakeLoop kFamilies[] = {
     matmul,
     convolution,
     pooling,
+    resampling,
     gather,
     indexing,
     scan,

@@ -25,6 +25,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_convolution_rows(rows);
     add_transposed_convolution_rows(rows);
     add_pooling_rows(rows);
+    add_resampling_rows(rows);
     add_movement_rows(rows);
     add_indexing_rows(rows);
     add_loss_rows(rows);
@@ -93,7 +94,9 @@ Tolerance tolerance_of(std::string_view op) {
                                                           "AveragePool",
                                                           "AveragePoolGrad",
                                                           "MaxPoolGrad",
-                                                          "SquaredNorm"};
+                                                          "SquaredNorm",
+                                                          "Resample",
+                                                          "ResampleGrad"};
   static const std::set<std::string_view> statistics = {"ReduceProd",
                                                         "Softmax",
                                                         "SoftmaxGrad",

@@ -7,7 +7,6 @@ namespace headrace {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 // y of an operator's text form over x and w.
 std::vector<double> transposed(const std::string& attributes, const std::string& more_inputs = "") {

@@ -178,6 +178,15 @@ struct MovementTable {
   void (*masked_scale)(const float* x, const uint8_t* mask, float* y, int64_t n, float scale);
 };
 
+struct ResamplingTable {
+  // y[j, i] = sum over t < taps of weight[j, t] x[index[j, t], i], for j < length, i < inner.
+  void (*gather)(const float* x, const int32_t* index, const float* weight, int64_t length,
+                 int64_t taps, int64_t inner, float* y);
+  // dx[index[j, t], i] += weight[j, t] dy[j, i]
+  void (*scatter)(const float* dy, const int32_t* index, const float* weight, int64_t length,
+                  int64_t taps, int64_t inner, float* dx);
+};
+
 struct Table {
   const ElementwiseTable* elementwise;
   const ReductionTable* reduction;
@@ -186,6 +195,7 @@ struct Table {
   const LossTable* loss;
   const UpdateTable* update;
   const MovementTable* movement;
+  const ResamplingTable* resampling;
 };
 
 }  // namespace headrace::vector
