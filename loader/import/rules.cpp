@@ -7,13 +7,6 @@ namespace {
 
 std::map<std::string_view, const ImportRule*> all_rules() {
   std::map<std::string_view, const ImportRule*> rules;
-<<<<<<< HEAD
-  for (const auto family :
-       {elementwise_rules(), activation_rules(), reduction_rules(), normalization_rules(),
-        product_rules(), convolution_rules(), pooling_rules(), attention_rules(), shape_rules(),
-        movement_rules(), indexing_rules(), constant_rules(), sequence_rules(), loss_rules(),
-        tabular_rules(), optimizer_rules()}) {
-=======
   for (const auto family : {
            elementwise_rules(),
            activation_rules(),
@@ -31,8 +24,8 @@ std::map<std::string_view, const ImportRule*> all_rules() {
            sequence_rules(),
            loss_rules(),
            tabular_rules(),
+           optimizer_rules(),
        }) {
->>>>>>> 8534c95 (Resize and Upsample in every mode: Resample, one table of taps per axis)
     for (const ImportRule& rule : family) {
       const bool fresh = rules.emplace(rule.op, &rule).second;
       HEADRACE_CHECK(fresh, "two import rules for {}", rule.op);
