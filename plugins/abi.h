@@ -23,7 +23,7 @@
 
 #define HEADRACE_PLUGIN_MAGIC 0x68656164u
 #define HEADRACE_ABI_MAJOR 1
-#define HEADRACE_ABI_MINOR 0
+#define HEADRACE_ABI_MINOR 1
 
 #if defined(_WIN32)
 #define HEADRACE_PLUGIN_EXPORT __declspec(dllexport)
@@ -121,9 +121,11 @@ typedef struct headrace_schedule_request {
   const double* forward_s;           /* [stages] */
   const double* backward_input_s;    /* [stages] */
   const double* backward_weight_s;   /* [stages] */
-  const int64_t* activation_bytes;   /* [stages] held from F to the end of the backward */
+  const int64_t* activation_bytes;   /* [stages] held from F to the end of B or I */
   const int64_t* memory_limit_bytes; /* [devices] for activations; 0: no limit */
   double latency_s;                  /* of a transfer between two devices */
+  /* Since 1.1. */
+  const int64_t* weight_stash_bytes; /* [stages] held from I to W where the backward is cut */
 } headrace_schedule_request;
 
 /* All functions return 0 when the answer is complete. */

@@ -15,6 +15,7 @@
 // its text reaches the user behind the plugin's name, the exception stays inside the plugin.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
@@ -156,6 +157,12 @@ class ScheduleRequest : public Options {
   double backward_input_s(int stage) const { return request_->backward_input_s[stage]; }
   double backward_weight_s(int stage) const { return request_->backward_weight_s[stage]; }
   int64_t activation_bytes(int stage) const { return request_->activation_bytes[stage]; }
+  // 0 from a host that is older than this.
+  int64_t weight_stash_bytes(int stage) const {
+    constexpr size_t needed = offsetof(headrace_schedule_request, weight_stash_bytes) +
+                              sizeof(headrace_schedule_request::weight_stash_bytes);
+    return request_->struct_size >= needed ? request_->weight_stash_bytes[stage] : 0;
+  }
   int64_t memory_limit_bytes(int device) const { return request_->memory_limit_bytes[device]; }
   double latency_s() const { return request_->latency_s; }
 

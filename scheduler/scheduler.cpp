@@ -14,6 +14,7 @@ ScheduleRequest request_for(const StagePlan& plan, int microbatches, double late
     request.backward_input_s.push_back(cost.backward_input_s);
     request.backward_weight_s.push_back(cost.backward_weight_s);
     request.activation_bytes.push_back(cost.activation_bytes);
+    request.weight_stash_bytes.push_back(cost.weight_stash_bytes);
   }
   return request;
 }

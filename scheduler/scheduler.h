@@ -17,6 +17,7 @@ struct ScheduleRequest {
   std::vector<int> device_of_stage = {};
   std::vector<double> forward_s = {}, backward_input_s = {}, backward_weight_s = {};
   std::vector<int64_t> activation_bytes = {};
+  std::vector<int64_t> weight_stash_bytes = {};
   std::vector<int64_t> memory_limit_bytes = {};  // per device; 0: none
   double latency_s = 0;
 

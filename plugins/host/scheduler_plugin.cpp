@@ -139,6 +139,7 @@ Schedule PluginScheduler::schedule(const ScheduleRequest& request) const {
   const auto backward_input_s = or_zeros(request.backward_input_s, stages);
   const auto backward_weight_s = or_zeros(request.backward_weight_s, stages);
   const auto activation_bytes = or_zeros(request.activation_bytes, stages);
+  const auto weight_stash_bytes = or_zeros(request.weight_stash_bytes, stages);
   const auto memory_limit_bytes = or_zeros(request.memory_limit_bytes, request.devices);
   const headrace_schedule_request raw{sizeof(headrace_schedule_request),
                                       request.devices,
@@ -150,7 +151,8 @@ Schedule PluginScheduler::schedule(const ScheduleRequest& request) const {
                                       backward_weight_s.data(),
                                       activation_bytes.data(),
                                       memory_limit_bytes.data(),
-                                      request.latency_s};
+                                      request.latency_s,
+                                      weight_stash_bytes.data()};
 
   Schedule schedule{.stages = stages,
                     .microbatches = request.microbatches,

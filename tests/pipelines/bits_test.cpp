@@ -62,8 +62,9 @@ TEST(Bits, EverySchedulerGivesTheSameWeights) {
   };
   for (const Variant& variant : {Variant{"cpu:2", 2, "interleaved"}, Variant{"cpu:2", 2, "hybrid"},
                                  Variant{"cpu:4", 1, "zb-h1"}, Variant{"cpu:3", 1, "zb-h2"},
-                                 Variant{"cpu:2", 2, "zb-v"}, Variant{"cpu:2", 2, "v-half"},
-                                 Variant{"cpu:2", 2, "v-min"}, Variant{"cpu:2", 2, "dualpipe-v"}}) {
+                                 Variant{"cpu:4", 1, "zb-search"}, Variant{"cpu:2", 2, "zb-v"},
+                                 Variant{"cpu:2", 2, "v-half"}, Variant{"cpu:2", 2, "v-min"},
+                                 Variant{"cpu:2", 2, "dualpipe-v"}}) {
     run.devices = variant.devices;
     run.stages_per_device = variant.stages_per_device;
     run.scheduler = variant.scheduler;

@@ -59,6 +59,17 @@ TEST(Figures, PublishedBubbleRates) {
     }
 }
 
+// Their search, with one and with two micro-batches per device as the limit.
+TEST(Figures, PublishedBubbleRatesOfTheSearch) {
+  for (const Row& row : kRows)
+    for (const auto& [limit, rate] :
+         {std::pair("8", row.search_1p), std::pair("16", row.search_2p)}) {
+      const Schedule schedule = make("zb-search", 8, 1, row.m, {{"limit", limit}}, row.times);
+      EXPECT_LE(play(schedule, row.times).bubble_span, rate + 0.00005)
+          << "limit " << limit << ", m " << row.m << ", F " << row.times.forward;
+    }
+}
+
 TEST(Figures, BreadthFirstClosedFormWithLatency) {
   std::mt19937 random(7);
   const auto draw = [&](int low, int high) {

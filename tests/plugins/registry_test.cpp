@@ -50,7 +50,7 @@ TEST(Registry, ListsWhatPluginsSayOfThemselves) {
   }
   const PluginInfo& info = plugins.at("breadth-first");
   EXPECT_EQ(info.refused, "");
-  EXPECT_EQ(info.abi, "1.0");
+  EXPECT_EQ(info.abi, "1.1");
   EXPECT_EQ(info.file, fs::canonical(kPlugins) / "breadth-first.so");
   EXPECT_THAT(info.version, Not(::testing::IsEmpty()));
   EXPECT_THAT(info.summary, HasSubstr("micro-batch"));
