@@ -11,6 +11,7 @@
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 #include "executor/devices.h"
+#include "executor/trace.h"
 #include "scheduler/text.h"
 
 namespace headrace {
@@ -166,6 +167,9 @@ void plan_command(const Settings& settings) {
   const PreparedModel model = prepare_model(run, *device);
   const PreparedPlan plan = prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner,
                                          plan_costs(model, run, *device));
+  if (!settings.train.trace.empty())
+    write_trace(settings.train.trace,
+                std::vector{simulated_timeline(settings.scheduler, plan.simulation)});
   const PlanSummary summary = summarize(model, plan, settings);
   settings.json ? report_json(summary, plan, settings.actions)
                 : report_text(summary, plan, settings);

@@ -42,7 +42,7 @@ PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
                       .partitioner = settings.partitioner,
                       .notes = model.model.notes,
                       .predicted_peak_bytes = predicted_peak_bytes(plan),
-                      .step_s = plan.simulation.makespan_s + plan.update_s};
+                      .step_s = plan.simulation.step_s};
   for (const auto& gradient : model.training.gradients)
     summary.parameters += graph.value(gradient.parameter).type.elements();
   for (const Node& node : graph.nodes()) {

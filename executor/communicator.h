@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -36,6 +37,13 @@ class Communicator {
   virtual void wait_send(size_t transfer) = 0;     // until `source` may be overwritten
   virtual void barrier() = 0;                      // all devices
   virtual void stop() = 0;                         // every wait, now and later, throws Stopped
+
+  // When the bytes of a transfer were under way in the last step, for whoever looks at that step
+  // after its end; both the same where a communicator does not know.
+  struct Moved {
+    std::chrono::steady_clock::time_point start = {}, end = {};
+  };
+  virtual Moved moved(size_t /*transfer*/) const { return {}; }
 };
 
 // Between the threads of one process.

@@ -29,6 +29,7 @@ class InprocCommunicator : public Communicator {
       : devices_(devices),
         transfers_(std::move(transfers)),
         state_(transfers_.size()),
+        moved_(transfers_.size()),
         queues_(static_cast<size_t>(devices)) {
     for (size_t t = 0; t < transfers_.size(); ++t) {
       HEADRACE_CHECK(transfers_[t].from >= 0 && transfers_[t].from < devices);
@@ -54,6 +55,8 @@ class InprocCommunicator : public Communicator {
   void start_send(size_t transfer) override { mark(transfer, &State::ready); }
   void wait_receive(size_t transfer) override { wait(transfer); }
   void wait_send(size_t transfer) override { wait(transfer); }
+
+  Moved moved(size_t transfer) const override { return moved_[transfer]; }
 
   void barrier() override {
     std::unique_lock lock(barrier_mutex_);
@@ -116,8 +119,10 @@ class InprocCommunicator : public Communicator {
       queue.work.wait(lock, [&] { return closing_ || (next = next_movable(queue)) != nullptr; });
       if (closing_) return;
       lock.unlock();
+      moved_[*next].start = std::chrono::steady_clock::now();
       for (const TransferPart& part : transfers_[*next].parts)
         std::memcpy(part.target, part.source, part.bytes);
+      moved_[*next].end = std::chrono::steady_clock::now();
       lock.lock();
       state_[*next].done = step_;
       queue.done.notify_all();
@@ -127,6 +132,7 @@ class InprocCommunicator : public Communicator {
   const int devices_;
   const std::vector<Transfer> transfers_;
   std::vector<State> state_;
+  std::vector<Moved> moved_;
   std::vector<SendQueue> queues_;
   std::vector<std::thread> threads_;
   std::atomic<int64_t> step_ = 0;

@@ -86,6 +86,8 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
 
   bind_arenas();
   const int count = static_cast<int>(devices_.size());
+  training_transfers_ = training_transfers.transfers;
+  updates_.resize(devices_.size());
   training_link_ = make_inproc_communicator(count, settle(training_transfers, arenas_));
   evaluation_link_ = make_inproc_communicator(count, settle(evaluation_transfers, arenas_));
   update_link_ = make_inproc_communicator(count, std::move(update_transfers));
@@ -143,9 +145,11 @@ void Pipeline::make_tasks() {
   train_task_ = [this, backward, context](int device) {
     const auto d = static_cast<size_t>(device);
     backward(d);
+    updates_[d].start_s = seconds_since_start();
     StepContext update = context();
     if (spec_.clip_norm > 0) update.gradient_scale = agree_on_scale(device);
     update_programs_[d].apply.run(*update_link_, update, workspaces_[d].data(), started_);
+    updates_[d].end_s = seconds_since_start();
   };
   evaluation_task_ = [this, context](int device) {
     const auto d = static_cast<size_t>(device);
@@ -174,14 +178,17 @@ double Pipeline::agree_on_scale(int device) {
   return norm > spec_.clip_norm ? spec_.clip_norm / norm : 1.0;
 }
 
+double Pipeline::seconds_since_start() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
 void Pipeline::run(const std::function<void(int)>& task) {
   training_link_->start_step();
   evaluation_link_->start_step();
   update_link_->start_step();
   started_ = std::chrono::steady_clock::now();
   team_->run(task, stop_all_);
-  step_seconds_ =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  step_seconds_ = seconds_since_start();
 }
 
 double Pipeline::weighted_loss() const {
@@ -195,12 +202,14 @@ double Pipeline::weighted_loss() const {
 double Pipeline::accumulate_gradients(const StepInfo& info) {
   info_ = info;
   run(gradient_task_);
+  training_started_ = started_;
   return weighted_loss();
 }
 
 double Pipeline::train_step(const StepInfo& info) {
   info_ = info;
   run(train_task_);
+  training_started_ = started_;
   return weighted_loss();
 }
 
@@ -274,6 +283,27 @@ HostTensor Pipeline::gradient(ValueId parameter) const {
 
 const std::vector<ActionRecord>& Pipeline::actions(int device) const {
   return training_programs_[static_cast<size_t>(device)].actions();
+}
+
+std::vector<MeasuredTransfer> Pipeline::transfers() const {
+  std::vector<MeasuredTransfer> measured;
+  for (size_t t = 0; t < training_transfers_.size(); ++t) {
+    const Communicator::Moved moved = training_link_->moved(t);
+    if (moved.end == moved.start) continue;
+    const auto seconds = [&](std::chrono::steady_clock::time_point time) {
+      return std::chrono::duration<double>(time - training_started_).count();
+    };
+    const PlannedTransfer& planned = training_transfers_[t];
+    measured.push_back({.from_stage = planned.from_stage,
+                        .to_stage = planned.to_stage,
+                        .from_device = planned.from_device,
+                        .to_device = planned.to_device,
+                        .microbatch = planned.microbatch,
+                        .forward = planned.phase == Phase::forward,
+                        .start_s = seconds(moved.start),
+                        .end_s = seconds(moved.end)});
+  }
+  return measured;
 }
 
 std::vector<int64_t> Pipeline::peak_bytes() const {

@@ -28,6 +28,13 @@ struct PipelineSpec {
   uint64_t seed = 0;
 };
 
+// A message of the last training step; seconds since the step began.
+struct MeasuredTransfer {
+  int from_stage = 0, to_stage = 0, from_device = 0, to_device = 0, microbatch = 0;
+  bool forward = true;
+  double start_s = 0, end_s = 0;
+};
+
 struct StepInfo {
   int64_t step = 0;
   double learning_rate = 0;
@@ -42,6 +49,7 @@ class Pipeline {
 
   const TrainingGraph& training() const { return spec_.training; }
   const StagePlan& plan() const { return spec_.plan; }
+  int devices() const { return static_cast<int>(devices_.size()); }
   int microbatches() const { return spec_.schedule.microbatches; }
 
   // Row-major contents of an input for one micro-batch, copied to every device that reads it.
@@ -72,6 +80,10 @@ class Pipeline {
 
   // When each action of the last pass ran, per device, seconds since the pass began.
   const std::vector<ActionRecord>& actions(int device) const;
+  // What was sent in the last training pass, where the communicator knows when.
+  std::vector<MeasuredTransfer> transfers() const;
+  // The update of the last training step; its action says nothing.
+  ActionTime update(int device) const { return updates_[static_cast<size_t>(device)]; }
   double step_seconds() const { return step_seconds_; }  // of the last pass, update included
   std::vector<int64_t> peak_bytes() const;               // per device: weights, state, arena
 
@@ -81,6 +93,7 @@ class Pipeline {
   void bind_arenas();
   void make_tasks();
   void run(const std::function<void(int)>& task);
+  double seconds_since_start() const;
   double weighted_loss() const;
   double agree_on_scale(int device);
   size_t holder_of(ValueId weight) const;
@@ -91,6 +104,8 @@ class Pipeline {
 
   std::vector<DeviceProgram> training_programs_, evaluation_programs_;
   std::vector<UpdatePrograms> update_programs_;
+  std::vector<PlannedTransfer> training_transfers_;
+  std::vector<ActionTime> updates_;  // per device
   std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
   std::vector<Buffer> arenas_, workspaces_;
@@ -100,7 +115,7 @@ class Pipeline {
   std::vector<float> shares_;          // per micro-batch
   std::vector<double> squared_norms_;  // per entry of training.gradients
   StepInfo info_;
-  std::chrono::steady_clock::time_point started_;
+  std::chrono::steady_clock::time_point started_, training_started_;  // the last pass of each
   double step_seconds_ = 0;
   std::function<void(int)> gradient_task_, train_task_, evaluation_task_;
   std::function<void()> stop_all_;

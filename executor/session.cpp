@@ -168,6 +168,12 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
   result.score = score_partition(result.problem, result.stage_of_unit);
   result.plan = stage_plan(prepared.training, result.stage_of_unit, result.node_seconds, setting);
 
+  // An update reads parameter, gradient and state and writes all but the gradient.
+  for (StageCost& cost : result.plan.cost)
+    cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
+                                        2 * cost.optimizer_bytes) /
+                    rates.memory_bytes_per_s;
+
   ScheduleRequest request;
   request.devices = devices;
   request.microbatches = config.microbatches;
@@ -188,15 +194,8 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
                   .send_when_ready = true};
   result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
 
-  // An update reads parameter, gradient and state and writes all but the gradient.
-  std::vector<double> update_s(static_cast<size_t>(devices), 0);
-  for (size_t s = 0; s < result.plan.cost.size(); ++s) {
-    const StageCost& cost = result.plan.cost[s];
-    const auto bytes = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
-                                           2 * cost.optimizer_bytes);
-    update_s[static_cast<size_t>(result.plan.device[s])] += bytes / rates.memory_bytes_per_s;
-  }
-  result.update_s = *std::max_element(update_s.begin(), update_s.end());
+  for (const ActionTime& update : result.simulation.update)
+    result.update_s = std::max(result.update_s, update.end_s - update.start_s);
   return result;
 }
 
@@ -215,12 +214,8 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
 }
 
 std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan) {
-  std::vector<int64_t> bytes = plan.simulation.peak_activation_bytes;
-  for (size_t s = 0; s < plan.plan.cost.size(); ++s) {
-    const StageCost& cost = plan.plan.cost[s];
-    bytes[static_cast<size_t>(plan.plan.device[s])] +=
-        cost.parameter_bytes + cost.gradient_bytes + cost.optimizer_bytes;
-  }
+  std::vector<int64_t> bytes;
+  for (const MemoryPeak& peak : plan.simulation.peak_memory) bytes.push_back(peak.bytes);
   return bytes;
 }
 

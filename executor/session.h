@@ -43,7 +43,7 @@ struct PreparedPlan {
   Schedule schedule;  // compute actions, validated
   Links links;
   Simulation simulation;
-  double update_s = 0;  // predicted, of the slowest device
+  double update_s = 0;  // predicted, the longest of all devices
 };
 
 // The chain of a run (docs: README's tour), each step a value that the next one takes. Nothing runs

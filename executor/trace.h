@@ -1,14 +1,31 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
-#include "executor/program.h"
+#include "executor/pipeline.h"
+#include "scheduler/simulate.h"
 
 namespace headrace {
 
-// Writes a Chrome/Perfetto trace (JSON array form): a row per device, a slice per action, named as
-// in schedules ("2F0"). Written under a temporary name and renamed.
-void write_trace(const std::string& path, const std::vector<std::vector<ActionRecord>>& devices);
+// A step as it was simulated or measured: the same actions under the same names. Seconds since the
+// step began.
+struct Timeline {
+  std::string name = {};
+  std::vector<std::vector<ActionTime>> devices = {};
+  std::vector<ActionTime> update = {};  // per device, or empty; its action says nothing
+};
+
+Timeline simulated_timeline(std::string name, const Simulation& simulation);
+
+// Of the last training step. What an action waited for counts as before it, as in a simulation;
+// transfers are there where the communicator times them.
+Timeline measured_timeline(std::string name, const Pipeline& pipeline);
+
+// Writes a Chrome/Perfetto trace (JSON object form): a process per timeline, and for each device
+// rows of what it computes, sends, receives and does with its replicas; slices are named as in
+// schedules ("2F0"). Written under a temporary name and renamed.
+void write_trace(const std::string& path, std::span<const Timeline> timelines);
 
 }  // namespace headrace

@@ -250,7 +250,7 @@ class Trainer {
     report_.predicted_peak_bytes = predicted_peak_bytes(plan_);
     report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_, devices);
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
-    report_.step_s_predicted = plan_.simulation.makespan_s + plan_.update_s;
+    report_.step_s_predicted = plan_.simulation.step_s;
     report_.notes = prepared_.model.notes;
 
     const auto weights = read_weights(*pipeline_);
@@ -261,9 +261,9 @@ class Trainer {
     report_.weights_sha256 = sha256(parameters);
     if (!options_.dump_weights.empty()) write_npz(options_.dump_weights, weights);
     if (!options_.trace.empty()) {
-      std::vector<std::vector<ActionRecord>> records;
-      for (int d = 0; d < devices; ++d) records.push_back(pipeline_->actions(d));
-      write_trace(options_.trace, records);
+      const std::vector timelines = {measured_timeline("measured", *pipeline_),
+                                     simulated_timeline("simulated", plan_.simulation)};
+      write_trace(options_.trace, timelines);
     }
     if (!options_.output.empty())
       save_model(prepared_.model, options_.output, weights, options_.external_data);

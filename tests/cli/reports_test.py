@@ -22,7 +22,9 @@ class Plan(HeadraceTest):
             self.assertAlmostEqual(plan["busy"][device] / busy, 1, places=9)
         self.assertLessEqual(max(plan["busy"]), plan["makespan"])
         self.assertAlmostEqual(plan["bubble_makespan"], 1 - max(plan["busy"]) / plan["makespan"])
-        self.assertAlmostEqual(plan["step_s_predicted"], plan["makespan"] + plan["update_s"])
+        self.assertGreater(plan["update_s"], 0)
+        self.assertGreater(plan["step_s_predicted"], plan["makespan"])
+        self.assertLessEqual(plan["step_s_predicted"], plan["makespan"] + plan["update_s"])
         # Breadth-first holds every micro-batch of both stages at once.
         self.assertEqual(plan["peak_activations"], [8, 8])
         self.assertEqual(plan["actions"][0][:5], ["0F0", "0F1", "0F2", "0F3", "2F0"])
