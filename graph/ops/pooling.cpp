@@ -31,6 +31,13 @@ Types infer_max_pool_grad(const Node& node, TypeSpan in) {
   return {x};
 }
 
+Types infer_max_pool_position(const Node& node, TypeSpan in) {
+  require_inputs(node, 1);
+  const TensorType x{DType::f32, node.attributes.get_ints("input_shape")};
+  require_type("index", in[0], {index_dtype(node), pooled(node, x).shape});
+  return {{DType::i64, in[0].shape}};
+}
+
 Types infer_average_pool(const Node& node, TypeSpan in) {
   require_inputs(node, 1);
   require_float(in[0]);
@@ -76,6 +83,7 @@ Cost cost_average_pool_grad(const Node& node, TypeSpan in, TypeSpan out) {
 constexpr OpDef kOps[] = {
     {"MaxPool", infer_max_pool, grad_max_pool, cost_pool},
     {"MaxPoolGrad", infer_max_pool_grad, nullptr, cost_per_element<1>},
+    {"MaxPoolPosition", infer_max_pool_position, nullptr, cost_per_element<kDivision>},
     {"AveragePool", infer_average_pool, grad_average_pool, cost_pool},
     {"AveragePoolGrad", infer_average_pool_grad, nullptr, cost_average_pool_grad},
 };

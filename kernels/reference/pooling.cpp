@@ -30,7 +30,7 @@ Loop max_forward(const KernelRequest& request) {
         T best = std::numeric_limits<T>::lowest();
         int64_t where = -1;
         for_each_tap(s.window, p, [&](int64_t i, int64_t k) {
-          if (where >= 0 && !(x[i] > best) && !(std::isnan(x[i]) && !std::isnan(best))) return;
+          if (where >= 0 && !(x[i] > best) && !(x[i] != x[i] && best == best)) return;
           best = x[i];
           where = k;
         });
@@ -66,6 +66,33 @@ Loop max_gradient(const KernelRequest& request) {
   };
 }
 
+// A place in a plane, counted with the first dimension in ones.
+int64_t column_major(const Window& w, int64_t offset) {
+  const int64_t i2 = offset % w.in[2], i1 = offset / w.in[2] % w.in[1];
+  const int64_t i0 = offset / w.in[2] / w.in[1];
+  return i0 + w.in[0] * (i1 + w.in[1] * i2);
+}
+
+// index -> position
+Loop max_position(const KernelRequest& request) {
+  const Attributes& attributes = request.node->attributes;
+  const Pooling s =
+      pooling_of(request, attributes.get_ints("input_shape"), request.input_types[0].shape);
+  const bool by_columns = attributes.get_int("column_major", 0) != 0;
+  return [=, index_dtype = request.input_types[0].dtype](const KernelArgs& args) {
+    const IntReader index(args.inputs[0], index_dtype);
+    for (int64_t plane = 0; plane < s.planes; ++plane)
+      for (int64_t p = 0; p < s.window.out_size(); ++p) {
+        const int64_t at = plane * s.window.out_size() + p;
+        int64_t place = 0;
+        for_each_tap(s.window, p, [&](int64_t i, int64_t k) {
+          if (k == index[at]) place = by_columns ? column_major(s.window, i) : i;
+        });
+        output<int64_t>(args, 0)[at] = plane * s.window.in_size() + place;
+      }
+  };
+}
+
 // How many elements an average is over: those that meet the input or, where padding counts, those
 // that meet the padded input.
 int64_t divisor(const Window& w, int64_t position, bool count_padding) {
@@ -78,8 +105,8 @@ int64_t divisor(const Window& w, int64_t position, bool count_padding) {
                          position % w.out[2]};
   count = 1;
   for (size_t d = 0; d < 3; ++d) {
-    const int64_t begin = at[d] * w.stride[d] - w.pad_begin[d];
-    count *= std::min(begin + w.kernel[d], w.in[d] + w.pad_end[d]) - begin;
+    const int64_t room = w.in[d] + w.pad_end[d] - (at[d] * w.stride[d] - w.pad_begin[d]);
+    count *= std::min(w.kernel[d], (room + w.dilation[d] - 1) / w.dilation[d]);
   }
   return std::max<int64_t>(count, 1);
 }
@@ -126,7 +153,11 @@ Loop pooling(const KernelRequest& request) {
   if (!op.starts_with("MaxPool") && !op.starts_with("AveragePool")) return {};
   if (!window_fits(request.input_types[0].shape)) return {};
   static constexpr Row rows[] = {
-      {"MaxPool", by_float<max_forward<float>, max_forward<double>>},
+      {"MaxPool",
+       [](const KernelRequest& r) {
+         return for_number(r.input_types[0].dtype, [&]<typename T>() { return max_forward<T>(r); });
+       }},
+      {"MaxPoolPosition", max_position},
       {"MaxPoolGrad", by_float<max_gradient<float>, max_gradient<double>>},
       {"AveragePool", by_float<average_forward<float>, average_forward<double>>},
       {"AveragePoolGrad", by_float<average_gradient<float>, average_gradient<double>>},

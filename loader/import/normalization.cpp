@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <numeric>
 
 #include "loader/import/rules.h"
@@ -100,10 +101,37 @@ void rms_normalization(ImportContext& c) {
   c.result(c.add("Mul", {c.add("Div", {x, root}), c.value(1)}));
 }
 
+void mean_variance_normalization(ImportContext& c) {
+  auto axes = c.has_attribute("axes") ? c.get_ints("axes") : std::vector<int64_t>{0, 2, 3};
+  for (int64_t& axis : axes) axis = normalize_axis(axis, c.rank(0));
+  std::sort(axes.begin(), axes.end());
+  // The square of what ONNX adds to the deviation.
+  c.result(standardized(c, c.value(0), axes, 1e-18));
+}
+
+// x over its norm, and zero where that is zero: there x is divided by 1, so that its gradient stays
+// finite.
+void lp_normalization(ImportContext& c) {
+  const int64_t p = c.get_int("p", 2);
+  if (p != 1 && p != 2) throw Unsupported("a norm of order {}", p);
+  const ValueId x = c.value(0);
+  const DType dtype = c.type(0).dtype;
+  const ValueId sum =
+      c.add("ReduceSum", {p == 1 ? c.add("Abs", {x}) : c.add("Mul", {x, x})},
+            {{"axes", std::vector<int64_t>{c.axis(-1, c.rank(0))}}, {"keepdims", int64_t{1}}});
+  const ValueId is_zero = c.add("Equal", {sum, c.scalar(0, dtype)});
+  const ValueId safe = c.add("Where", {is_zero, c.scalar(1, dtype), sum});
+  c.result(c.add("Div", {x, p == 1 ? safe : c.add("Sqrt", {safe})}));
+}
+
 constexpr ImportRule kRules[] = {
-    {"BatchNormalization", batch_normalization},       {"LayerNormalization", layer_normalization},
-    {"InstanceNormalization", instance_normalization}, {"GroupNormalization", group_normalization},
+    {"BatchNormalization", batch_normalization},
+    {"LayerNormalization", layer_normalization},
+    {"InstanceNormalization", instance_normalization},
+    {"GroupNormalization", group_normalization},
     {"RMSNormalization", rms_normalization},
+    {"MeanVarianceNormalization", mean_variance_normalization},
+    {"LpNormalization", lp_normalization},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ std::map<std::string_view, const ImportRule*> all_rules() {
            convolution_rules(),
            pooling_rules(),
            resize_rules(),
+           sampling_rules(),
            attention_rules(),
            shape_rules(),
            movement_rules(),

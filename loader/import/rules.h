@@ -23,6 +23,7 @@ std::span<const ImportRule> product_rules();
 std::span<const ImportRule> convolution_rules();
 std::span<const ImportRule> pooling_rules();
 std::span<const ImportRule> resize_rules();
+std::span<const ImportRule> sampling_rules();
 std::span<const ImportRule> attention_rules();
 std::span<const ImportRule> shape_rules();
 std::span<const ImportRule> movement_rules();

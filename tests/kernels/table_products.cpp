@@ -156,6 +156,36 @@ void add_pooling_rows(Table& t) {
   }
   t.push_back({"MaxPool",
                {{"kernel_shape", Ints{2, 2}},
+                {"strides", Ints{2, 2}},
+                {"pads", Ints{0, 0, 1, 1}},
+                {"dilations", Ints{1, 1}},
+                {"ceil_mode", 0_i}},
+               {number(DType::u8, {1, 3, 7, 7}, 0, 255)}});
+  for (int64_t column_major : {0, 1})
+    for (const Ints& kernel : {Ints{3, 2}, Ints{17, 17}}) {
+      const int64_t size = kernel[0] + 4, made = 5;
+      t.push_back({"MaxPoolPosition",
+                   {{"kernel_shape", kernel},
+                    {"strides", Ints{1, 1}},
+                    {"pads", Ints{0, 0, 0, 0}},
+                    {"dilations", Ints{1, 1}},
+                    {"ceil_mode", 0_i},
+                    {"input_shape", Ints{2, 3, size, kernel[1] + 4}},
+                    {"column_major", column_major}},
+                   {number(kernel[0] > 3 ? DType::i32 : DType::u8, {2, 3, made, made}, 0, 5)}});
+    }
+  for (int64_t count_include_pad : {0, 1})
+    for (int64_t ceil_mode : {0, 1})
+      t.push_back({"AveragePool",
+                   {{"kernel_shape", Ints{3, 2}},
+                    {"strides", Ints{2, 3}},
+                    {"pads", Ints{2, 1, 1, 1}},
+                    {"dilations", Ints{2, 2}},
+                    {"ceil_mode", ceil_mode},
+                    {"count_include_pad", count_include_pad}},
+                   {f32({1, 16, 9, 9})}});
+  t.push_back({"MaxPool",
+               {{"kernel_shape", Ints{2, 2}},
                 {"strides", Ints{1, 1}},
                 {"pads", Ints{1, 1, 1, 1}},
                 {"dilations", Ints{2, 2}},

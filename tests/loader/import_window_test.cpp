@@ -43,5 +43,33 @@ TEST(ConvTranspose, RefusesWhatHasNoOutput) {
   EXPECT_THROW(transposed("group = 2"), Error);
 }
 
+TEST(Pooling, PlacesOfMaximaGoBackIntoAnImage) {
+  const Model model = load_text(R"(g (float[1,2,2,4] x) => (float[1,2,2,4] y, int64[1,2,1,2] place)
+{ top, place = MaxPool<kernel_shape = [2,2], strides = [2,2]>(x)
+  y = MaxUnpool<kernel_shape = [2,2], strides = [2,2]>(top, place) })");
+  const auto outputs =
+      run(model, {floats({1, 2, 2, 4}, {9, 1, 2, 3, 4, 5, 8, 6, 1, 2, 3, 4, 5, 6, 7, 8})});
+  EXPECT_THAT(outputs.at(1), ElementsAre(0, 6, 13, 15));
+  EXPECT_THAT(outputs.at(0), ElementsAre(9, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 6, 0, 8));
+}
+
+TEST(Pooling, AutoPadLeavesNothingToCeilMode) {
+  const Model model = load_text(R"(g (float[1,1,5] x) => (float[1,1,2] y)
+{ y = AveragePool<kernel_shape = [2], strides = [2], auto_pad = "VALID", ceil_mode = 1>(x) })");
+  EXPECT_THAT(run(model, {counting({1, 1, 5})}).at(0), ElementsAre(0.5, 2.5));
+}
+
+TEST(Pooling, NormsOverWindowsBeyondThePadding) {
+  const Model model = load_text(R"(g (float[1,1,3] x) => (float[1,1,2] y)
+{ y = LpPool<kernel_shape = [2], strides = [2], ceil_mode = 1, p = 1>(x) })");
+  EXPECT_THAT(run(model, {floats({1, 1, 3}, {1, -2, 4})}).at(0), ElementsAre(3, 4));
+}
+
+TEST(Normalization, TheNormOfZerosDividesNothing) {
+  const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y) { y = LpNormalization(x) })");
+  EXPECT_THAT(run(model, {floats({2, 2}, {0, 0, 3, 4})}).at(0),
+              ElementsAre(0, 0, testing::DoubleNear(0.6, 1e-7), testing::DoubleNear(0.8, 1e-7)));
+}
+
 }  // namespace
 }  // namespace headrace
