@@ -1,17 +1,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/candidates.h"
 #include "cli/command.h"
 #include "cli/json_output.h"
 #include "cli/plan_summary.h"
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
+#include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 #include "executor/devices.h"
 #include "executor/trace.h"
+#include "graph/error.h"
 #include "scheduler/text.h"
 
 namespace headrace {
@@ -38,7 +42,8 @@ ordered_json to_json(const StageSummary& stage) {
           {"weight_stash_bytes", stage.cost.weight_stash_bytes}};
 }
 
-void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions) {
+void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions,
+                 const ordered_json& compared) {
   const Simulation& simulation = plan.simulation;
   ordered_json stages = ordered_json::array(), channels = ordered_json::array();
   for (const auto& stage : summary.stages) stages.push_back(to_json(stage));
@@ -73,6 +78,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
                        {"step_s_predicted", summary.step_s},
                        {"predicted_peak_bytes", summary.predicted_peak_bytes},
                        {"notes", summary.notes}};
+  if (!compared.empty()) json["compared"] = compared;
   if (actions) {
     json["actions"] = ordered_json::array();
     for (const auto& device : plan.schedule.devices) {
@@ -157,6 +163,85 @@ void report_text(const PlanSummary& summary, const PreparedPlan& plan, const Set
              show_seconds(plan.update_s), show_percent(plan.simulation.bubble_makespan));
 }
 
+// Another scheduler's plan of the same model, or why there is none.
+struct Compared {
+  std::string name = {};
+  int stages_per_device = 1;
+  std::string refused = {};
+  size_t run = 0;  // in the list of runs
+};
+
+std::vector<Compared> compare(const Settings& settings, const PreparedModel& model,
+                              const PartitionStrategy& strategy, const PlanCosts& costs,
+                              std::vector<ReportedRun>& runs) {
+  std::vector<Compared> compared;
+  if (settings.schedulers.empty()) return compared;
+  for (const Candidate& candidate : candidates(settings, plugin_registry(settings))) {
+    if (candidate.name == settings.scheduler) continue;
+    Compared& entry = compared.emplace_back();
+    entry.name = candidate.name;
+    entry.stages_per_device = candidate.stages_per_device;
+    entry.refused = candidate.refused;
+    if (candidate.scheduler == nullptr) continue;
+    RunConfig run = settings.run;
+    run.stages_per_device = candidate.stages_per_device;
+    try {
+      const PreparedPlan plan = prepare_plan(model, run, *candidate.scheduler, strategy, costs);
+      entry.run = runs.size();
+      runs.push_back(reported_run(candidate.name, plan.simulation, plan.plan));
+    } catch (const Error& error) {
+      entry.refused = error.what();
+      entry.refused.resize(std::min(entry.refused.find('\n'), entry.refused.size()));
+    }
+  }
+  return compared;
+}
+
+void print_comparison(const std::vector<ReportedRun>& runs, const std::vector<Compared>& others) {
+  if (others.empty()) return;
+  TextTable table({{"schedule"},
+                   {"step", Align::right},
+                   {"bubble", Align::right},
+                   {"largest peak memory", Align::right}});
+  for (const ReportedRun& run : runs) {
+    int64_t peak = 0;
+    for (const MemoryPeak& each : run.simulation.peak_memory) peak = std::max(peak, each.bytes);
+    table.add({run.name, show_seconds(run.simulation.step_s),
+               show_percent(run.simulation.bubble_makespan), bytes(peak)});
+  }
+  fmt::print("\n{}", table.text());
+  for (const Compared& other : others)
+    if (!other.refused.empty()) fmt::print("{}: {}\n", other.name, other.refused);
+}
+
+ordered_json compared_json(const std::vector<ReportedRun>& runs,
+                           const std::vector<Compared>& others) {
+  ordered_json json = ordered_json::array();
+  for (const Compared& other : others) {
+    ordered_json& entry = json.emplace_back(ordered_json{{"scheduler", other.name}});
+    if (!other.refused.empty()) {
+      entry["refused"] = other.refused;
+      continue;
+    }
+    const Simulation& simulation = runs[other.run].simulation;
+    entry["stages_per_device"] = other.stages_per_device;
+    entry["step_s_predicted"] = simulation.step_s;
+    entry["makespan"] = simulation.makespan_s;
+    entry["bubble_makespan"] = simulation.bubble_makespan;
+    entry["bubble_span"] = simulation.bubble_span;
+    entry["predicted_peak_bytes"] = ordered_json::array();
+    for (const MemoryPeak& peak : simulation.peak_memory)
+      entry["predicted_peak_bytes"].push_back(peak.bytes);
+  }
+  return json;
+}
+
+std::string title_of(const Settings& settings) {
+  return fmt::format("{} on {}, {} micro-batches",
+                     std::filesystem::path(settings.run.model).filename().string(),
+                     settings.run.devices, settings.run.microbatches);
+}
+
 }  // namespace
 
 void plan_command(const Settings& settings) {
@@ -165,14 +250,26 @@ void plan_command(const Settings& settings) {
   const int threads = threads_each(device_count(run.devices), run.threads_per_device);
   const auto device = std::move(make_devices("cpu:1", threads).front());
   const PreparedModel model = prepare_model(run, *device);
-  const PreparedPlan plan = prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner,
-                                         plan_costs(model, run, *device));
-  if (!settings.train.trace.empty())
-    write_trace(settings.train.trace,
-                std::vector{simulated_timeline(settings.scheduler, plan.simulation)});
+  const PlanCosts costs = plan_costs(model, run, *device);
+  const PreparedPlan plan =
+      prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, costs);
+  std::vector<ReportedRun> runs = {reported_run(settings.scheduler, plan.simulation, plan.plan)};
+  const auto others = compare(settings, model, *plugins.partitioner, costs, runs);
+
+  if (!settings.train.trace.empty()) {
+    std::vector<Timeline> timelines;
+    for (const ReportedRun& each : runs)
+      timelines.push_back(simulated_timeline(each.name, each.simulation));
+    write_trace(settings.train.trace, timelines);
+  }
+  if (!settings.report.empty()) write_report(settings.report, title_of(settings), runs);
   const PlanSummary summary = summarize(model, plan, settings);
-  settings.json ? report_json(summary, plan, settings.actions)
-                : report_text(summary, plan, settings);
+  if (settings.json) {
+    report_json(summary, plan, settings.actions, compared_json(runs, others));
+  } else {
+    report_text(summary, plan, settings);
+    print_comparison(runs, others);
+  }
 }
 
 }  // namespace headrace

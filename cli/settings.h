@@ -16,11 +16,13 @@ struct Settings {
   TrainOptions train;
   std::string scheduler = "breadth-first";  // a plugin's name or file
   OptionValues scheduler_options;
+  std::vector<std::string> schedulers;  // names to compare, each text a list with commas
   std::string partitioner = "balanced";
   OptionValues partitioner_options;
   std::vector<std::string> plugin_path;
   std::string inputs, outputs;  // .npz files of `run` and `grad`
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
+  std::string report;           // page that is written
   bool actions = false;
   bool json = false;
 };

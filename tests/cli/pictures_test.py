@@ -1,6 +1,10 @@
 """Traces and pages that the program writes."""
 
+import html.parser
 import json
+import shutil
+import subprocess
+import unittest
 
 from datasets import write_mlp_data
 from headrace import FIXTURES, HeadraceTest
@@ -54,3 +58,92 @@ class Trace(HeadraceTest):
             for name, start, end in measured[row]:
                 self.assertLessEqual(0, start, name)
                 self.assertLessEqual(start, end, name)
+
+
+class Page(html.parser.HTMLParser):
+    """What a report holds: rows of boxes per section, and the JSON that its script reads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sections, self.external, self.scripts, self.svg = [], [], [], ""
+        self.feed(text)
+        self.runs = json.loads(self.scripts[0])
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.external += [given[key] for key in ("src", "href", "xlink:href") if key in given]
+        if tag == "section":
+            self.sections.append({"boxes": {}, "curves": 0})
+        if tag == "script":
+            self.scripts.append("")
+        if tag == "rect" and "data-d" in given:
+            self.sections[-1]["boxes"].setdefault(int(given["data-d"]), []).append(given)
+        if tag == "polyline":
+            self.sections[-1]["curves"] += 1
+
+    def handle_data(self, data):
+        if self.lasttag == "script" and data.strip():
+            self.scripts[-1] += data
+
+
+class Report(HeadraceTest):
+    def write(self):
+        plan = self.json(*PLAN, "--scheduler", "1f1b", "--schedulers", "gpipe,zb-h1", "--actions",
+                         "--report", "report.html")
+        self.assertEqual([other["scheduler"] for other in plan["compared"]], ["gpipe", "zb-h1"])
+        return plan, (self.folder / "report.html").read_text()
+
+    def test_page_draws_every_action_of_every_schedule(self):
+        plan, text = self.write()
+        page = Page(text)
+        self.assertEqual(page.external, [])
+        self.assertNotRegex(text, r"https?://|url\(|@import")
+        self.assertEqual([run["name"] for run in page.runs], ["1f1b", "gpipe", "zb-h1"])
+        self.assertEqual(len(page.sections), 3)
+        for section, run in zip(page.sections, page.runs):
+            self.assertEqual(section["curves"], 2)
+            self.assertEqual(len(run["memory"]), 2)
+            scale = (run["right"] - run["left"]) / run["end_s"]
+            for device, row in enumerate(run["devices"]):
+                drawn = {int(box["data-i"]) for box in section["boxes"][device]}
+                computes = {i for i, (name, _, _) in enumerate(row)
+                            if not name.rstrip("0123456789").endswith(("SEND_F", "SEND_B", "RECV_F",
+                                                                       "RECV_B"))}
+                self.assertLessEqual(computes, drawn)
+                for box in section["boxes"][device]:
+                    _, start, end = row[int(box["data-i"])]
+                    self.assertAlmostEqual(float(box["x"]), run["left"] + start * scale, delta=0.01)
+                    self.assertAlmostEqual(float(box["width"]), max(0.2, (end - start) * scale),
+                                           delta=0.021)
+        names = [name for name, _, _ in page.runs[0]["devices"][1] if "_" not in name]
+        self.assertEqual(names, plan["actions"][1] + ["update"])
+
+    def test_too_much_to_draw_is_refused(self):
+        self.assertIn("--trace", self.refuse(
+            "plan", FIXTURES / "mlp.dynamo.onnx", "--batch", 80000, "--microbatches", 40000, "--loss",
+            "cross-entropy", "--devices", "cpu:2", "--report", "report.html"))
+        self.assertFalse((self.folder / "report.html").exists())
+
+    @unittest.skipUnless(shutil.which("chromium"), "no chromium here")
+    def test_in_a_browser_pointing_at_an_action_tells_of_it(self):
+        _, text = self.write()
+        page = self.folder / "pointed.html"
+        page.write_text(text.replace("</body>", """<script>
+            const box = document.querySelectorAll("section")[1].querySelector("rect.B");
+            box.dispatchEvent(new MouseEvent("mousemove", {bubbles: true}));
+            document.body.dataset.action = tip.textContent;
+            const svg = document.querySelector("svg.memory"), at = svg.getBoundingClientRect();
+            svg.dispatchEvent(new MouseEvent("mousemove", {clientX: at.left + at.width / 2,
+                                                           clientY: at.top + 50}));
+            document.body.dataset.memory = tip.textContent;
+            document.body.dataset.width = at.width;
+            </script></body>"""))
+        done = subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200",
+             f"--user-data-dir={self.folder}/profile", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r'data-action="device 0\n0B0: backward, stage 0, micro-batch 0\n'
+                                      r'[\d.]+ [mu]s to [\d.]+ [mu]s, takes [\d.]+ [mu]s"')
+        self.assertRegex(done.stdout, r'data-memory="[\d.]+ [mu]s\ndevice 0: [\d.]+ k?B \(activations')
+        self.assertRegex(done.stdout, r'data-width="1[23]\d\d')
