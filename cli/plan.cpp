@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
+#include "cli/timeline_text.h"
 #include "executor/devices.h"
 #include "executor/trace.h"
 #include "graph/error.h"
@@ -25,6 +26,7 @@ using nlohmann::ordered_json;
 
 // A skip connection may cross many stages; a person wants to see the shape, not every line.
 constexpr size_t kChannelsShown = 24;
+constexpr size_t kLeastTimeline = 40;  // columns
 
 ordered_json to_json(const StageSummary& stage) {
   return {{"stage", stage.stage},
@@ -90,6 +92,13 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
   print_json(json);
 }
 
+// Which of its device's stages each stage is.
+std::vector<int> loops_of(const StagePlan& plan) {
+  std::vector<int> loops, stages(static_cast<size_t>(plan.devices()));
+  for (const int device : plan.device) loops.push_back(stages[device]++);
+  return loops;
+}
+
 std::string milliseconds(double seconds) { return fmt::format("{:.3f}", 1e3 * seconds); }
 std::string bytes(int64_t count) { return show_bytes(static_cast<double>(count)); }
 
@@ -128,7 +137,12 @@ void print_channels(const PlanSummary& summary) {
 
 void print_schedule(const PlanSummary& summary, const PreparedPlan& plan, bool whole) {
   fmt::print("\nschedule {}, {} micro-batches\n", summary.scheduler, plan.schedule.microbatches);
-  fmt::print("{}", clip_lines(to_grid(plan.schedule), whole ? kUnlimited : output_columns()));
+  const size_t columns = output_columns();
+  if (whole || columns < kLeastTimeline || columns == kUnlimited)
+    fmt::print("{}", clip_lines(to_grid(plan.schedule), whole ? kUnlimited : columns));
+  else
+    fmt::print("{}",
+               timeline_text(plan.simulation, loops_of(plan.plan), columns, output_in_colour()));
 }
 
 void print_devices(const PlanSummary& summary, const Simulation& simulation) {

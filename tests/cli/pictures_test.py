@@ -1,13 +1,18 @@
 """Traces and pages that the program writes."""
 
+import fcntl
 import html.parser
 import json
+import os
+import re
 import shutil
+import struct
 import subprocess
+import termios
 import unittest
 
 from datasets import write_mlp_data
-from headrace import FIXTURES, HeadraceTest
+from headrace import FIXTURES, HeadraceTest, command
 
 PLAN = ("plan", FIXTURES / "mlp.dynamo.onnx", "--batch", 16, "--microbatches", 4, "--loss",
         "cross-entropy", "--devices", "cpu:2")
@@ -147,3 +152,54 @@ class Report(HeadraceTest):
                                       r'[\d.]+ [mu]s to [\d.]+ [mu]s, takes [\d.]+ [mu]s"')
         self.assertRegex(done.stdout, r'data-memory="[\d.]+ [mu]s\ndevice 0: [\d.]+ k?B \(activations')
         self.assertRegex(done.stdout, r'data-width="1[23]\d\d')
+
+
+@unittest.skipUnless(hasattr(os, "openpty"), "no pseudo-terminals here")
+class Terminal(HeadraceTest):
+    ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+    def drawn(self, columns, **environment):
+        """The lines of devices as a terminal gets them."""
+        controller, terminal = os.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        process = subprocess.Popen(command(*PLAN, "--scheduler", "gpipe"), stdout=terminal,
+                                   stderr=subprocess.PIPE, cwd=self.folder,
+                                   env={**kept, "TERM": "xterm-256color", **environment})
+        os.close(terminal)
+        output = b""
+        while True:
+            try:
+                part = os.read(controller, 65536)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not part:
+                break
+            output += part
+        os.close(controller)
+        self.assertEqual(process.wait(), 0, process.stderr.read())
+        process.stderr.close()
+        lines = output.decode().replace("\r\n", "\n").splitlines()
+        return [line for line in lines if re.match(r"device \d ", line)]
+
+    def test_colour_in_proportion_to_time(self):
+        rows = self.drawn(100)
+        self.assertEqual(len(rows), 2)
+        plain = [self.ESCAPE.sub("", row) for row in rows]
+        self.assertTrue(all("\x1b[" in row and row.endswith("\x1b[0m") for row in rows))
+        self.assertTrue(all(len(row) <= 100 for row in plain))
+        # A colour for F (four of them in one piece) stands before the one for B.
+        self.assertLess(rows[0].index("48;5;33m"), rows[0].index("48;5;35m"))
+        self.assertEqual(rows[0].count("48;5;33m"), 1)
+        self.assertGreater(len(plain[0]), 60)
+
+    def test_no_color_is_respected(self):
+        for row in self.drawn(80, NO_COLOR="1") + self.drawn(80, TERM="dumb"):
+            self.assertNotIn("\x1b", row)
+            self.assertLessEqual(len(row), 80)
+            self.assertIn("|", row)
+
+    def test_a_narrow_terminal_gets_the_clipped_grid(self):
+        for row in self.drawn(30):
+            self.assertEqual(len(row), 30)
+            self.assertTrue(row.endswith(" ..."))
