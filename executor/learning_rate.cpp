@@ -44,8 +44,10 @@ double learning_rate(const LearningRateSpec& spec, int64_t step, int64_t total_s
           static_cast<double>(since) / static_cast<double>(total_steps - spec.warmup_steps);
       return spec.floor + (spec.peak - spec.floor) * (1 + std::cos(std::numbers::pi * part)) / 2;
     }
-    case Decay::step:
-      return spec.peak * std::pow(spec.factor, static_cast<double>(since / spec.every));
+    case Decay::step: {
+      const int64_t drops = since / spec.every;
+      return spec.peak * std::pow(spec.factor, static_cast<double>(drops));
+    }
   }
   return spec.peak;
 }

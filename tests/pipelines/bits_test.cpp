@@ -39,6 +39,11 @@ TEST(Bits, ShippedConvolutionNet) {
   expect_same_bits({.model = "models/fashion-cnn/fashion-cnn.onnx"});
 }
 
+// Skip connections pass stages by.
+TEST(Bits, ShippedUnet) {
+  expect_same_bits({.model = "models/heat-unet/heat-unet.onnx", .batch = 4, .loss = "mse"});
+}
+
 TEST(Bits, DecoderWithTiedWeights) {
   expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx"});
 }

@@ -33,7 +33,7 @@ RunConfig config_of(const FixtureRun& run) {
   config.stages_per_device = run.stages_per_device;
   config.batch = run.batch;
   config.microbatches = run.microbatches;
-  config.losses = {"cross-entropy"};
+  config.losses = {run.loss};
   config.optimizer.name = run.optimizer;
   config.optimizer.weight_decay = 0.1;
   if (run.optimizer == "sgd") config.optimizer.momentum = 0.9;

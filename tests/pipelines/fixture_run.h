@@ -18,6 +18,7 @@ struct FixtureRun {
   std::string partitioner = "balanced";
   int64_t batch = 8;
   int microbatches = 4;
+  std::string loss = "cross-entropy";
   std::string optimizer = "adamw";
   double clip_norm = 0;
 };
