@@ -124,14 +124,14 @@ class Compiler {
         const PlannedTransfer& t = transfers_.transfers[transfer];
         for (const auto& part : t.parts)
           received_[received_slot(part.channel, t.microbatch)] =
-              new_storage(part.bytes, step.first, nullptr);
+              new_storage(part.bytes, step.opening, nullptr);
       }
-      for (int64_t position = step.first; position <= step.last; ++position)
-        assign_turn(order_.turns[static_cast<size_t>(position)], position);
+      for (size_t t = step.begin; t < step.end; ++t) assign_turn(order_.turns[t]);
     }
   }
 
-  void assign_turn(const Turn& turn, int64_t position) {
+  void assign_turn(const Turn& turn) {
+    const int64_t position = turn.position;
     const Node& node = graph_.node(turn.node);
     for (const ValueId input : node.inputs) {
       if (input == kNoValue) continue;
@@ -160,8 +160,7 @@ class Compiler {
   // Last position at which a transfer may still read its source.
   int64_t free_after(size_t transfer) const {
     const int32_t guard = order_.guard[transfer];
-    return guard == kUnset ? static_cast<int64_t>(order_.turns.size())
-                           : order_.steps[static_cast<size_t>(guard)].first - 1;
+    return guard == kUnset ? order_.positions : order_.steps[static_cast<size_t>(guard)].opening;
   }
 
   void prepare_kernels() {
@@ -194,8 +193,7 @@ class Compiler {
   // Where a kernel may work in place and its input is needed no longer, the output goes on using
   // the input's memory.
   void share_in_place() {
-    for (size_t position = 0; position < order_.turns.size(); ++position) {
-      const Turn& turn = order_.turns[position];
+    for (const Turn& turn : order_.turns) {
       const Node& node = graph_.node(turn.node);
       const Kernel* kernel = kernels_[index(turn.node)].write;
       if (kernel == nullptr) continue;
@@ -209,7 +207,7 @@ class Compiler {
         Storage& target = storages_[static_cast<size_t>(out)];
         Storage& source = storages_[static_cast<size_t>(in)];
         if (target.address != nullptr || source.address != nullptr || out == in) continue;
-        if (source.interval.last != static_cast<int64_t>(position)) continue;
+        if (source.interval.last != turn.position) continue;
         if (source.interval.bytes != target.interval.bytes || !used.insert(in).second) continue;
         target.taken_over = in;
         source.interval.last = std::max(source.interval.last, target.interval.last);
@@ -226,15 +224,13 @@ class Compiler {
       of.push_back(s);
     }
     // Scratch of turns whose kernel cannot accumulate: made, added, forgotten.
-    for (size_t position = 0; position < order_.turns.size(); ++position) {
-      const Turn& turn = order_.turns[position];
+    for (const Turn& turn : order_.turns) {
       const Prepared& prepared = kernels_[index(turn.node)];
       if (!prepared.accumulates || prepared.accumulate != nullptr) continue;
       for (const ValueId output : graph_.node(turn.node).outputs) {
         if (!accumulator_of_root_.contains(output)) continue;
-        const auto p = static_cast<int64_t>(position);
-        intervals.push_back({graph_.value(output).bytes(), p, p});
-        scratch_[{position, output}] = static_cast<int64_t>(intervals.size()) - 1;
+        intervals.push_back({graph_.value(output).bytes(), turn.position, turn.position});
+        scratch_[{turn.position, output}] = static_cast<int64_t>(intervals.size()) - 1;
       }
     }
     const MemoryPlan plan = plan_memory(intervals);
@@ -259,18 +255,18 @@ class Compiler {
     std::set<ValueId> begun;  // accumulators that hold something
 
     for (const Step& step : order_.steps) {
-      for (const size_t transfer : step.sent) program_.add(InstructionKind::wait_send, transfer);
       for (const size_t transfer : step.posts) {
         PlannedTransfer& t = transfers_.transfers[transfer];
         for (auto& part : t.parts)
           part.target = place_of(received_[received_slot(part.channel, t.microbatch)]);
         program_.add(InstructionKind::post_receive, transfer);
       }
+      for (const size_t transfer : step.sent) program_.add(InstructionKind::wait_send, transfer);
       program_.begin_action(step.action);
-      for (int64_t position = step.first; position <= step.last; ++position) {
-        const Turn& turn = order_.turns[static_cast<size_t>(position)];
+      for (size_t t = step.begin; t < step.end; ++t) {
+        const Turn& turn = order_.turns[t];
         await_inputs(turn, arrived);
-        emit_call(turn, static_cast<size_t>(position), begun);
+        emit_call(turn, begun);
         emit_sends(turn, parts_missing);
       }
       program_.end_action();
@@ -290,7 +286,7 @@ class Compiler {
     }
   }
 
-  void emit_call(const Turn& turn, size_t position, std::set<ValueId>& begun) {
+  void emit_call(const Turn& turn, std::set<ValueId>& begun) {
     const Node& node = graph_.node(turn.node);
     const Prepared& prepared = kernels_[index(turn.node)];
     if (prepared.write != nullptr) {
@@ -313,7 +309,7 @@ class Compiler {
         const auto kept = outputs;
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
-            outputs[o] = {.arena_offset = scratch_.at({position, node.outputs[o]})};
+            outputs[o] = {.arena_offset = scratch_.at({turn.position, node.outputs[o]})};
         program_.add_call(*prepared.write, inputs, outputs);
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
@@ -378,7 +374,7 @@ class Compiler {
   std::vector<Storage> storages_;
   std::vector<int32_t> local_, received_;
   std::vector<int64_t> offset_;
-  std::map<std::pair<size_t, ValueId>, int64_t> scratch_;
+  std::map<std::pair<int64_t, ValueId>, int64_t> scratch_;  // by position
   std::map<ValueId, ValueId> accumulator_of_root_, state_of_root_;
   std::map<ValueId, bool> added_after_;
   std::set<ValueId> result_roots_;

@@ -37,7 +37,8 @@ class Orderer {
   template <typename Wanted>
   void add_turns(int stage, int microbatch, Wanted wanted) {
     for (const NodeId node : spec_.plan->nodes[static_cast<size_t>(stage)])
-      if (wanted(spec_.graph->node(node).phase)) result_.turns.push_back({node, stage, microbatch});
+      if (wanted(spec_.graph->node(node).phase))
+        result_.turns.push_back({node, stage, microbatch, result_.positions++});
   }
 
   void add_phase(int stage, int microbatch, Phase phase) {
@@ -82,9 +83,10 @@ class Orderer {
       step.start_s = start_s;
       step.posts = std::move(posts);
       posts.clear();
-      step.first = static_cast<int64_t>(result_.turns.size());
+      step.opening = result_.positions++;
+      step.begin = result_.turns.size();
       add_action(action);
-      step.last = static_cast<int64_t>(result_.turns.size()) - 1;
+      step.end = result_.turns.size();
       result_.steps.push_back(std::move(step));
     }
     HEADRACE_CHECK(posts.empty(), "a receive that nothing on device {} reads", device_);

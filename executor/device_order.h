@@ -10,25 +10,32 @@ namespace headrace {
 
 inline constexpr int32_t kUnset = -1;
 
-// One node of one micro-batch.
+// One node of one micro-batch. Positions number all that a device does in a pass, in order: each
+// step's opening, then its turns.
 struct Turn {
   NodeId node{};
   int stage = 0, microbatch = 0;
+  int64_t position = 0;
 };
 
-// One compute action with what the schedule puts around it.
+// One compute action with what the schedule puts around it. It opens by posting receives and then
+// waiting for sends, so memory of either is not free before the opening is over. In this order a
+// receive is there as soon as the compute action before it is over, whatever its own device then
+// waits for. A step may have no turn: a stage need not have nodes of every phase.
 struct Step {
   Action action;
-  double start_s = 0;            // simulated
-  std::vector<size_t> posts;     // receives posted before it
-  std::vector<size_t> sent;      // sends that must be over before it
-  int64_t first = 0, last = -1;  // positions of its turns
+  double start_s = 0;         // simulated
+  std::vector<size_t> posts;  // receives
+  std::vector<size_t> sent;   // sends that must be over
+  int64_t opening = 0;        // its position
+  size_t begin = 0, end = 0;  // its turns
 };
 
-// Everything that one device runs in a pass, in order. A position is an index into `turns`.
+// Everything that one device runs in a pass, in order.
 struct DeviceOrder {
   std::vector<Step> steps;
   std::vector<Turn> turns;
+  int64_t positions = 0;
   // Per transfer: the step that waits until its send is over, the first that starts after that in
   // simulated time; kUnset when none does.
   std::vector<int32_t> guard;
