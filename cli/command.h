@@ -11,6 +11,7 @@ namespace headrace {
 // call or input, RunError when the work failed.
 void train_command(const Settings& settings);
 void plan_command(const Settings& settings);
+void bench_command(const Settings& settings);
 void run_command(const Settings& settings);
 void grad_command(const Settings& settings);
 void inspect_command(const Settings& settings);

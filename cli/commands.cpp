@@ -5,7 +5,7 @@
 namespace headrace {
 
 std::span<const Command> all_commands() {
-  static const std::array<Command, 6> commands = {{
+  static const std::array<Command, 7> commands = {{
       {.name = "train",
        .bit = kTrain,
        .argument = "MODEL.onnx|RUN.toml",
@@ -23,6 +23,14 @@ std::span<const Command> all_commands() {
        .examples = "  headrace plan net.onnx --loss cross-entropy --batch 64 --devices cpu:4 \\\n"
                    "    --microbatches 8 --scheduler 1f1b\n",
        .run = plan_command},
+      {.name = "bench",
+       .bit = kBench,
+       .argument = "MODEL.onnx|RUN.toml",
+       .takes_run_file = true,
+       .summary = "Run every scheduler here; measured beside predicted",
+       .examples = "  headrace bench net.onnx --loss cross-entropy --batch 64 --devices cpu:2 \\\n"
+                   "    --microbatches 8 --schedulers 1f1b,breadth-first,zb-h1\n",
+       .run = bench_command},
       {.name = "run",
        .bit = kRun,
        .argument = "MODEL.onnx",

@@ -19,7 +19,8 @@ enum CommandBit : unsigned {
   kGrad = 8,
   kInspect = 16,
   kPlugins = 32,
-  kAllCommands = 63,
+  kBench = 128,
+  kAllCommands = 255,
 };
 
 // A flag whose presence clears a setting: --no-shuffle.

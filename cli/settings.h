@@ -22,6 +22,7 @@ struct Settings {
   std::vector<std::string> plugin_path;
   std::string inputs, outputs;  // .npz files of `run` and `grad`
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
+  int measured_steps = 5;       // of bench
   std::string report;           // page that is written
   bool actions = false;
   bool json = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <random>
 
 #include "graph/error.h"
 
@@ -81,6 +82,52 @@ void check_ranges(const PreparedModel& prepared, const FeedPlan& plan, const Dat
                   value.name, least < range.least ? least : most, std::max<int64_t>(range.least, 0),
                   range.most);
   }
+}
+
+std::vector<std::vector<std::byte>> random_batch(const PreparedModel& prepared,
+                                                 const FeedPlan& plan, int microbatches,
+                                                 uint64_t seed) {
+  const Graph& graph = prepared.training.graph;
+  const auto readers = graph.consumers();
+  std::mt19937_64 random(seed);
+  std::vector<std::vector<std::byte>> fields;
+  for (const ValueId id : plan.values) {
+    const TensorType& type = graph.value(id).type;
+    auto& field = fields.emplace_back(static_cast<size_t>(type.bytes() * microbatches));
+    const auto fill = [&]<typename T>(T, auto draw) {
+      for (size_t at = 0; at < field.size(); at += sizeof(T)) {
+        const T value = static_cast<T>(draw());
+        std::memcpy(field.data() + at, &value, sizeof(T));
+      }
+    };
+    const Range range = allowed_range(graph, readers, id);
+    const int64_t least = std::max<int64_t>(range.least, 0);
+    const auto choices = static_cast<uint64_t>(
+        range.most == Range{}.most ? 2 : std::max<int64_t>(range.most - least + 1, 1));
+    const auto integer = [&] { return least + static_cast<int64_t>(random() % choices); };
+    const auto real = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
+    switch (type.dtype) {
+      case DType::f32:
+        fill(float{}, real);
+        break;
+      case DType::f64:
+        fill(double{}, real);
+        break;
+      case DType::i32:
+        fill(int32_t{}, integer);
+        break;
+      case DType::i64:
+        fill(int64_t{}, integer);
+        break;
+      case DType::boolean:
+        fill(uint8_t{}, integer);
+        break;
+      default:
+        throw Error("input '{}' is {}: random data are floats, 32- and 64-bit integers and bools",
+                    graph.value(id).name, to_string(type));
+    }
+  }
+  return fields;
 }
 
 int64_t counted_targets(const PreparedModel& prepared, const FeedPlan& plan,

@@ -20,6 +20,13 @@ FeedPlan feed_plan(const PreparedModel& prepared);
 // token beyond the vocabulary, a label beyond the classes.
 void check_ranges(const PreparedModel& prepared, const FeedPlan& plan, const Dataset& dataset);
 
+// A mini-batch of `microbatches` that the model can be fed without any data: floats from 0 to 1,
+// integers that it can read, the same for the same seed. Throws Error for types that only data can
+// fill.
+std::vector<std::vector<std::byte>> random_batch(const PreparedModel& prepared,
+                                                 const FeedPlan& plan, int microbatches,
+                                                 uint64_t seed);
+
 // Feeds a mini-batch: one row-major buffer per value of the plan, samples along the first axis. The
 // micro-batches' shares follow from how many targets count in each.
 void feed_batch(Pipeline& pipeline, const PreparedModel& prepared, const FeedPlan& plan,

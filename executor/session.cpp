@@ -5,6 +5,7 @@
 #include "executor/calibrate.h"
 #include "executor/devices.h"
 #include "executor/settle_layouts.h"
+#include "executor/sha256.h"
 #include "executor/time_node.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
@@ -229,6 +230,15 @@ std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline) {
       weights[value.name] = pipeline.weight(id);
   }
   return weights;
+}
+
+std::string parameters_sha256(const Pipeline& pipeline) {
+  const Graph& graph = pipeline.training().graph;
+  std::map<std::string, HostTensor> parameters;
+  for (auto& [name, tensor] : read_weights(pipeline))
+    if (const auto id = graph.find(name); id && graph.value(*id).role == Role::parameter)
+      parameters[name] = tensor;
+  return sha256(parameters);
 }
 
 }  // namespace headrace

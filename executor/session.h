@@ -65,4 +65,7 @@ std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan);
 // The model's weights by name, as the pipeline holds them now: parameters and states.
 std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline);
 
+// Digest of all parameters in name order (sha256.h): equal for equal bits.
+std::string parameters_sha256(const Pipeline& pipeline);
+
 }  // namespace headrace

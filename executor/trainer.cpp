@@ -9,7 +9,6 @@
 #include "executor/checkpoint.h"
 #include "executor/devices.h"
 #include "executor/feeding.h"
-#include "executor/sha256.h"
 #include "executor/trace.h"
 #include "graph/error.h"
 #include "loader/data/batches.h"
@@ -254,11 +253,7 @@ class Trainer {
     report_.notes = prepared_.model.notes;
 
     const auto weights = read_weights(*pipeline_);
-    std::map<std::string, HostTensor> parameters;
-    for (const auto& [name, tensor] : weights)
-      if (const auto id = graph().find(name); id && graph().value(*id).role == Role::parameter)
-        parameters[name] = tensor;
-    report_.weights_sha256 = sha256(parameters);
+    report_.weights_sha256 = parameters_sha256(*pipeline_);
     if (!options_.dump_weights.empty()) write_npz(options_.dump_weights, weights);
     if (!options_.trace.empty()) {
       const std::vector timelines = {measured_timeline("measured", *pipeline_),

@@ -1,0 +1,46 @@
+#include "executor/measure.h"
+
+#include <algorithm>
+
+#include "executor/devices.h"
+#include "executor/feeding.h"
+#include "executor/trainer.h"
+
+namespace headrace {
+namespace {
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& plan,
+                            const RunConfig& config, int steps) {
+  const FeedPlan feeds = feed_plan(prepared);
+  const auto batch = random_batch(prepared, feeds, config.microbatches, config.seed);
+  const std::vector<std::span<const std::byte>> fields(batch.begin(), batch.end());
+  auto devices = make_devices(config.devices, config.threads_per_device);
+  const int count = static_cast<int>(devices.size());
+  const auto pipeline = make_pipeline(prepared, plan, config, std::move(devices));
+
+  MeasuredSteps measured;
+  std::vector<double> seconds, bubbles;
+  for (int step = 0; step <= steps; ++step) {
+    feed_batch(*pipeline, prepared, feeds, fields);
+    measured.loss = pipeline->train_step(
+        {.step = step, .learning_rate = learning_rate(config.rate, step, steps + 1)});
+    if (step == 0) continue;
+    seconds.push_back(pipeline->step_seconds());
+    bubbles.push_back(measured_bubble(*pipeline, count));
+  }
+  measured.step_s = median(std::move(seconds));
+  measured.bubble = median(std::move(bubbles));
+  measured.peak_bytes = pipeline->peak_bytes();
+  measured.weights_sha256 = parameters_sha256(*pipeline);
+  return measured;
+}
+
+}  // namespace headrace
