@@ -21,6 +21,7 @@ std::vector<const OpDef*> collect() {
            convolution_ops(),
            pooling_ops(),
            resampling_ops(),
+           sampling_ops(),
            movement_ops(),
            slicing_ops(),
            indexing_ops(),

@@ -16,6 +16,7 @@ std::span<const OpDef> matmul_ops();
 std::span<const OpDef> convolution_ops();
 std::span<const OpDef> pooling_ops();
 std::span<const OpDef> resampling_ops();
+std::span<const OpDef> sampling_ops();
 std::span<const OpDef> movement_ops();
 std::span<const OpDef> slicing_ops();
 std::span<const OpDef> indexing_ops();

@@ -32,6 +32,10 @@ Prepared prepare_pooling_gradient(const Context&, const KernelRequest&);
 // resampling.cpp
 LayoutProposal propose_resampling(const Context&, const KernelRequest&);
 Prepared prepare_resampling(const Context&, const KernelRequest&);
+// sampling.cpp
+Prepared prepare_point_sampling(const Context&, const KernelRequest&);
+Prepared prepare_point_sampling_input_gradient(const Context&, const KernelRequest&);
+Prepared prepare_point_sampling_point_gradient(const Context&, const KernelRequest&);
 // batch_normalization.cpp
 LayoutProposal propose_batch_normalization(const Context&, const KernelRequest&);
 LayoutProposal propose_batch_normalization_gradient(const Context&, const KernelRequest&);

@@ -53,6 +53,17 @@ const std::vector<OperatorEntry>& entries() {
     for (std::string_view op : {"Resample", "ResampleGrad"}) {
       list.push_back(vectorised(op, prepare_resampling, propose_resampling));
     }
+    for (std::string_view op : {"GridSample", "DeformColumns"}) {
+      list.push_back({op, {{"parallel", prepare_point_sampling}}, propose_row_major});
+    }
+    for (std::string_view op : {"GridSampleInputGrad", "DeformColumnsInputGrad"}) {
+      list.push_back(
+          {op, {{"parallel", prepare_point_sampling_input_gradient}}, propose_row_major});
+    }
+    for (std::string_view op : {"GridSampleGridGrad", "DeformColumnsOffsetGrad"}) {
+      list.push_back(
+          {op, {{"parallel", prepare_point_sampling_point_gradient}}, propose_row_major});
+    }
     list.push_back(
         onednn("BatchNormalization", prepare_batch_normalization, propose_batch_normalization));
     list.push_back(onednn("BatchNormalizationGrad", prepare_batch_normalization_gradient,

@@ -36,6 +36,8 @@ Loop matmul(const KernelRequest& request);
 Loop convolution(const KernelRequest& request);
 Loop pooling(const KernelRequest& request);
 Loop resampling(const KernelRequest& request);
+Loop point_sampling(const KernelRequest& request);
+Loop regions(const KernelRequest& request);
 Loop movement(const KernelRequest& request);
 Loop padding(const KernelRequest& request);
 Loop gather(const KernelRequest& request);

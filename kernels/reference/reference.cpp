@@ -23,6 +23,8 @@ constexpr MakeLoop kFamilies[] = {
     convolution,
     pooling,
     resampling,
+    point_sampling,
+    regions,
     gather,
     indexing,
     scan,

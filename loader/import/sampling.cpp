@@ -166,11 +166,81 @@ void causal_conv(ImportContext& c) {
              1);
 }
 
+void grid_sample(ImportContext& c) {
+  std::string mode = c.get_string("mode", "linear");
+  if (mode == "bilinear") mode = "linear";  // the names before opset 20
+  if (mode == "bicubic") mode = "cubic";
+  c.result(c.add("GridSample", {c.value(0), c.cast(c.value(1), c.type(0).dtype)},
+                 {{"mode", mode},
+                  {"padding_mode", c.get_string("padding_mode", "zeros")},
+                  {"align_corners", int64_t{c.get_int("align_corners", 0) != 0}}}));
+}
+
+// weight times the elements of x at `position`, x row-major.
+ValueId weighted_elements(ImportContext& c, const std::vector<ValueId>& position_and_weight) {
+  const ValueId flat = c.reshape(c.value(0), {c.type(0).elements()});
+  const ValueId picked = c.add("Gather", {flat, position_and_weight.at(0)}, {{"axis", int64_t{0}}});
+  return c.add("Mul", {picked, position_and_weight.at(1)});
+}
+
+void roi_align(ImportContext& c) {
+  const std::string shift = c.get_string("coordinate_transformation_mode",
+                                         c.opset() < 16 ? "output_half_pixel" : "half_pixel");
+  if (shift != "half_pixel" && shift != "output_half_pixel")
+    throw Unsupported("coordinate_transformation_mode '{}'", shift);
+  const Attributes attributes{
+      {"output_shape", Shape{c.get_int("output_height", 1), c.get_int("output_width", 1)}},
+      {"sampling_ratio", c.get_int("sampling_ratio", 0)},
+      {"spatial_scale", c.get_float("spatial_scale", 1)},
+      {"half_pixel", int64_t{shift == "half_pixel"}}};
+  const std::string mode = c.get_string("mode", "avg");
+  if (mode == "avg")
+    c.result(c.add("RoiAlign", c.values(), attributes));
+  else if (mode == "max")
+    c.result(weighted_elements(c, c.add_all("RoiAlignMaximum", c.values(), attributes)));
+  else
+    throw Unsupported("mode '{}'", mode);
+}
+
+void max_roi_pool(ImportContext& c) {
+  c.result(weighted_elements(c, c.add_all("RoiPoolMaximum", c.values(),
+                                          {{"output_shape", c.get_ints("pooled_shape")},
+                                           {"spatial_scale", c.get_float("spatial_scale", 1)}})));
+}
+
+// What each cell of the kernel sees, then one product over cells and channels per group.
+void deform_conv(ImportContext& c) {
+  const Shape x = c.shape(0), w = c.shape(1), offset = c.shape(2);
+  if (w.size() != 4 || offset.size() != 4)
+    throw Unsupported("a kernel {} with offsets {}: two dimensions are supported", to_string(w),
+                      to_string(offset));
+  const Window window = window_of(c, {w[2], w[3]});
+  const int64_t group = c.get_int("group", 1);
+  if (group < 1 || w[0] % group != 0 || w[1] * group != x[1])
+    throw Unsupported("{} channels and a kernel {} in {} groups", x[1], to_string(w), group);
+  std::vector<ValueId> inputs{c.value(0), c.value(2)};
+  if (c.has(4)) inputs.push_back(c.value(4));
+  const ValueId columns = c.add("DeformColumns", inputs,
+                                {{"kernel_shape", window.kernel},
+                                 {"strides", window.strides},
+                                 {"pads", window.pads},
+                                 {"dilations", window.dilations},
+                                 {"offset_group", c.get_int("offset_group", 1)}});
+  const int64_t seen = w[1] * w[2] * w[3], positions = offset[2] * offset[3];
+  const ValueId filters = c.reshape(c.value(1), {group, w[0] / group, seen});
+  const ValueId grouped = c.reshape(columns, {x[0], group, seen, positions});
+  const ValueId product = c.add(
+      "MatMul", {filters, grouped},
+      {{"transpose_a", int64_t{0}}, {"transpose_b", int64_t{0}}, {"activation", std::string()}});
+  const ValueId y = c.reshape(product, {x[0], w[0], offset[2], offset[3]});
+  c.result(c.has(3) ? c.add("Add", {y, c.reshape(c.value(3), {w[0], 1, 1})}) : y);
+}
+
 constexpr ImportRule kRules[] = {
-    {"Col2Im", col2im},
-    {"CenterCropPad", center_crop_pad},
-    {"AffineGrid", affine_grid},
-    {"CausalConvWithState", causal_conv},
+    {"Col2Im", col2im},           {"CenterCropPad", center_crop_pad},
+    {"AffineGrid", affine_grid},  {"CausalConvWithState", causal_conv},
+    {"GridSample", grid_sample},  {"RoiAlign", roi_align},
+    {"MaxRoiPool", max_roi_pool}, {"DeformConv", deform_conv},
 };
 
 }  // namespace

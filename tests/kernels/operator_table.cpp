@@ -26,6 +26,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_transposed_convolution_rows(rows);
     add_pooling_rows(rows);
     add_resampling_rows(rows);
+    add_sampling_rows(rows);
     add_movement_rows(rows);
     add_indexing_rows(rows);
     add_loss_rows(rows);
@@ -97,7 +98,15 @@ Tolerance tolerance_of(std::string_view op) {
                                                           "SquaredNorm",
                                                           "Resample",
                                                           "ResampleGrad"};
-  static const std::set<std::string_view> statistics = {"ReduceProd",
+  static const std::set<std::string_view> statistics = {"GridSample",
+                                                        "GridSampleInputGrad",
+                                                        "GridSampleGridGrad",
+                                                        "DeformColumns",
+                                                        "DeformColumnsInputGrad",
+                                                        "DeformColumnsOffsetGrad",
+                                                        "RoiAlign",
+                                                        "RoiAlignGrad",
+                                                        "ReduceProd",
                                                         "Softmax",
                                                         "SoftmaxGrad",
                                                         "LogSoftmax",

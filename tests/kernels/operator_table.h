@@ -65,6 +65,7 @@ void add_convolution_rows(Table& table);
 void add_transposed_convolution_rows(Table& table);
 void add_pooling_rows(Table& table);
 void add_resampling_rows(Table& table);
+void add_sampling_rows(Table& table);
 void add_movement_rows(Table& table);
 void add_indexing_rows(Table& table);
 void add_loss_rows(Table& table);

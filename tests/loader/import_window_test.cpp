@@ -65,6 +65,33 @@ TEST(Pooling, NormsOverWindowsBeyondThePadding) {
   EXPECT_THAT(run(model, {floats({1, 1, 3}, {1, -2, 4})}).at(0), ElementsAre(3, 4));
 }
 
+TEST(Regions, MaximaOfBinsAndNothingWhereThereIsNone) {
+  const Model model = load_text(R"(g (float[1,1,2,3] x, float[2,5] rois) => (float[2,1,1,2] y)
+{ y = MaxRoiPool<pooled_shape = [1,2]>(x, rois) })");
+  EXPECT_THAT(
+      run(model, {counting({1, 1, 2, 3}), floats({2, 5}, {0, 0, 0, 2, 1, 0, 7, 7, 9, 9})}).at(0),
+      ElementsAre(4, 5, 0, 0));
+}
+
+TEST(Regions, OfAnImageThatIsNotThereAreRefused) {
+  const Model model = load_text(R"(g (float[1,1,2,3] x, float[1,4] rois, int64[1] image) =>
+(float[1,1,1,1] y) { y = RoiAlign(x, rois, image) })");
+  const std::vector<int64_t> second = {1};
+  EXPECT_THROW(run(model, {counting({1, 1, 2, 3}), floats({1, 4}, {0, 0, 1, 1}),
+                           make_host_tensor<int64_t>({1}, second)}),
+               Error);
+}
+
+TEST(DeformConv, WithoutOffsetsIsAConvolution) {
+  const std::string head =
+      "g (float[1,2,3,3] x, float[1,8,2,2] offset) => (float[1,2,2,2] y) <float[2,2,2,2] w = "
+      "{1,2,3,4,5,6,7,8,-1,2,-3,4,-5,6,-7,8}, float[2] b = {1,-1}> { y = ";
+  const std::vector<HostTensor> inputs = {counting({1, 2, 3, 3}),
+                                          floats({1, 8, 2, 2}, std::vector<float>(32, 0))};
+  EXPECT_EQ(run(load_text(head + "DeformConv(x, w, offset, b) }", 19), inputs),
+            run(load_text(head + "Conv(x, w, b) }", 19), inputs));
+}
+
 TEST(Normalization, TheNormOfZerosDividesNothing) {
   const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y) { y = LpNormalization(x) })");
   EXPECT_THAT(run(model, {floats({2, 2}, {0, 0, 3, 4})}).at(0),
