@@ -40,6 +40,15 @@ void* DeviceMemory::slot(ValueId id, int microbatch) {
   return allocate(slots_[{id, microbatch}], graph_.value(id).bytes());
 }
 
+void DeviceMemory::lend_weight(ValueId id, void* data) {
+  weights_[id] = Buffer(data, static_cast<size_t>(graph_.value(id).bytes()), [](void*) {});
+}
+
+void DeviceMemory::lend_slot(ValueId id, int microbatch, void* data) {
+  slots_[{id, microbatch}] =
+      Buffer(data, static_cast<size_t>(graph_.value(id).bytes()), [](void*) {});
+}
+
 HostTensor DeviceMemory::read(ValueId id, const Buffer& buffer) const {
   const Value& value = graph_.value(id);
   auto [tensor, bytes] = allocate_host_tensor(value.type);

@@ -23,6 +23,10 @@ class DeviceMemory {
   void* scalar(ValueId parameter);  // one f64 beside a parameter: its gradient's squared norm
   void* slot(ValueId id, int microbatch);  // an input, or a result that is kept
 
+  // The value lies in memory of somebody else, who outlives this.
+  void lend_weight(ValueId id, void* data);
+  void lend_slot(ValueId id, int microbatch, void* data);
+
   bool has_slot(ValueId id, int microbatch) const { return slots_.contains({id, microbatch}); }
 
   HostTensor read_weight(ValueId id) const;

@@ -6,9 +6,9 @@
 #include "executor/devices.h"
 #include "executor/session.h"
 #include "executor/settle_layouts.h"
+#include "executor/single_pass.h"
 #include "graph/error.h"
 #include "kernels/evaluate.h"
-#include "scheduler/lower.h"
 
 namespace headrace {
 namespace {
@@ -31,28 +31,6 @@ const HostTensor& matching_input(const std::map<std::string, HostTensor>& tensor
     throw Error("input '{}' is {} but the tensor given is {}", input.name, to_string(input.type),
                 to_string(tensor.type));
   return tensor;
-}
-
-// One device, one stage, one micro-batch, forward.
-struct SinglePass {
-  StagePlan plan;
-  Schedule schedule;
-  Simulation simulation;
-};
-
-SinglePass single_pass(const Graph& graph) {
-  SinglePass pass;
-  pass.plan.nodes.resize(1);
-  for (size_t n = 0; n < graph.nodes().size(); ++n)
-    pass.plan.nodes[0].push_back(static_cast<NodeId>(n));
-  pass.plan.device = {0};
-  pass.plan.cost.resize(1);
-  pass.schedule.stages = 1;
-  pass.schedule.microbatches = 1;
-  pass.schedule.device_of_stage = {0};
-  pass.schedule.devices = {{Action{}}};
-  pass.simulation = simulate(lower(pass.schedule, pass.plan), pass.plan, {});
-  return pass;
 }
 
 }  // namespace

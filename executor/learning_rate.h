@@ -21,6 +21,7 @@ struct LearningRateSpec {
   double floor = 0;     // cosine
   int64_t every = 1;    // step: steps between two decays
   double factor = 0.1;  // step
+  bool operator==(const LearningRateSpec&) const = default;
 };
 
 // "constant", "cosine" or "step". Throws Error naming the nearest.

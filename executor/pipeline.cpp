@@ -80,9 +80,19 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
   update_programs_ = compile_updates({.graph = &graph,
                                       .gradients = &spec_.training.gradients,
                                       .optimizer = spec_.optimizer,
+                                      .apply = !spec_.update,
                                       .norms = spec_.clip_norm > 0,
                                       .device_of_node = std::move(device_of_node)},
                                      memories_, update_transfers);
+
+  for (size_t d = 0; spec_.update && d < devices_.size(); ++d) {
+    const auto gradient = [this, d](ValueId parameter) -> void* {
+      const auto it = update_programs_[d].gradient.find(parameter);
+      return it == update_programs_[d].gradient.end() ? nullptr : const_cast<void*>(it->second);
+    };
+    own_updates_.push_back(std::make_unique<OwnUpdate>(
+        *spec_.update, graph, OwnUpdate::Place{memories_[d].get(), gradient}));
+  }
 
   bind_arenas();
   const int count = static_cast<int>(devices_.size());
@@ -149,6 +159,7 @@ void Pipeline::make_tasks() {
     StepContext update = context();
     if (spec_.clip_norm > 0) update.gradient_scale = agree_on_scale(device);
     update_programs_[d].apply.run(*update_link_, update, workspaces_[d].data(), started_);
+    if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
     updates_[d].end_s = seconds_since_start();
   };
   evaluation_task_ = [this, context](int device) {
@@ -272,6 +283,28 @@ void Pipeline::set_optimizer_state(ValueId parameter, const std::string& name,
     if (memory->holds(parameter)) memory->write_optimizer_state(parameter, name, data);
 }
 
+std::vector<std::string> Pipeline::own_states() const {
+  std::vector<std::string> names;
+  if (!spec_.update) return names;
+  for (const auto& kept : spec_.update->kept)
+    if (std::any_of(own_updates_.begin(), own_updates_.end(),
+                    [&](const auto& update) { return update->holds(kept.name); }))
+      names.push_back(kept.name);
+  return names;
+}
+
+HostTensor Pipeline::own_state(const std::string& name) const {
+  for (const auto& update : own_updates_)
+    if (update->holds(name)) return update->state(name);
+  HEADRACE_CHECK(false, "no device holds '{}'", name);
+  return {};
+}
+
+void Pipeline::set_own_state(const std::string& name, const HostTensor& data) {
+  for (auto& update : own_updates_)
+    if (update->holds(name)) update->set_state(name, data);
+}
+
 HostTensor Pipeline::gradient(ValueId parameter) const {
   const size_t d = holder_of(parameter);
   const Value& value = spec_.training.graph.value(parameter);
@@ -310,7 +343,8 @@ std::vector<int64_t> Pipeline::peak_bytes() const {
   std::vector<int64_t> bytes;
   for (size_t d = 0; d < devices_.size(); ++d)
     bytes.push_back(memories_[d]->bytes() +
-                    static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()));
+                    static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()) +
+                    (own_updates_.empty() ? 0 : own_updates_[d]->bytes()));
   return bytes;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "executor/device_team.h"
+#include "executor/own_update.h"
 #include "executor/pass.h"
 #include "executor/transfer_table.h"
 #include "executor/update.h"
@@ -24,7 +25,8 @@ struct PipelineSpec {
   Schedule schedule;  // compute actions
   Links links;        // for the simulation that memory is planned by
   OptimizerSpec optimizer;
-  double clip_norm = 0;  // 0: no clipping
+  std::optional<WrittenUpdate> update;  // the model's own, in place of `optimizer`
+  double clip_norm = 0;                 // 0: no clipping
   uint64_t seed = 0;
 };
 
@@ -75,6 +77,10 @@ class Pipeline {
   void set_weight(ValueId id, const HostTensor& data);
   HostTensor optimizer_state(ValueId parameter, const std::string& name) const;
   void set_optimizer_state(ValueId parameter, const std::string& name, const HostTensor& data);
+  // States of the model's own update by name; writing reaches every device that has it.
+  std::vector<std::string> own_states() const;
+  HostTensor own_state(const std::string& name) const;
+  void set_own_state(const std::string& name, const HostTensor& data);
   // Summed gradient after accumulate_gradients().
   HostTensor gradient(ValueId parameter) const;
 
@@ -106,6 +112,7 @@ class Pipeline {
   std::vector<UpdatePrograms> update_programs_;
   std::vector<PlannedTransfer> training_transfers_;
   std::vector<ActionTime> updates_;  // per device
+  std::vector<std::unique_ptr<OwnUpdate>> own_updates_;  // per device; none: the optimizer's
   std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
   std::vector<Buffer> arenas_, workspaces_;

@@ -25,6 +25,7 @@ struct RunConfig {
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]
   std::vector<std::string> freeze;
   std::string untie = "auto";
+  bool initialize = true;  // run the initialization graph of the model's training_info
   OptimizerSpec optimizer;
   LearningRateSpec rate;
   double clip_norm = 0;

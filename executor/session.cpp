@@ -67,6 +67,19 @@ void require_parameters(const Graph& graph, const RunConfig& config) {
               config.model);
 }
 
+// A model that brings its own update leaves nothing for these to say.
+void require_no_optimizer(const WrittenUpdate& update, const RunConfig& config) {
+  const auto refuse = [&](const char* what) {
+    throw Error(
+        "{}: its training_info brings its own loss and optimizer: {} has no say in it; "
+        "--loss trains the model apart from that",
+        config.model, what);
+  };
+  if (config.optimizer != OptimizerSpec{}) refuse("the optimizer given");
+  if (config.clip_norm != 0) refuse("--clip-norm");
+  if (!update.rate && config.rate != LearningRateSpec{}) refuse("the learning rate given");
+}
+
 }  // namespace
 
 PreparedModel prepare_model(const RunConfig& config, Device& device) {
@@ -77,11 +90,18 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   options.untie = config.untie;
   options.freeze = config.freeze;
   options.evaluate = evaluate;
+  options.training_step = config.losses.empty();
+  options.initialize = config.initialize;
   prepared.model = load_model(config.model, options);
+  if (prepared.model.update) require_no_optimizer(*prepared.model.update, config);
   require_parameters(prepared.model.forward.graph, config);
 
   ForwardGraph forward = canonicalize(std::move(prepared.model.forward));
-  AttachedLosses losses = attach_losses(forward.graph, config.losses);
+  AttachedLosses losses;
+  if (prepared.model.update)
+    losses.terms.push_back({.value = forward.graph.outputs.at(0)});
+  else
+    losses = attach_losses(forward.graph, config.losses);
   Trimmed trimmed = trim(std::move(forward), std::move(losses));
 
   prepared.targets = trimmed.losses.targets;
@@ -209,6 +229,7 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                                  .schedule = plan.schedule,
                                                  .links = plan.links,
                                                  .optimizer = config.optimizer,
+                                                 .update = prepared.model.update,
                                                  .clip_norm = config.clip_norm,
                                                  .seed = config.seed},
                                     std::move(devices));
@@ -229,6 +250,7 @@ std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline) {
     if ((value.role == Role::parameter || value.role == Role::state) && pipeline.holds(id))
       weights[value.name] = pipeline.weight(id);
   }
+  for (const std::string& state : pipeline.own_states()) weights[state] = pipeline.own_state(state);
   return weights;
 }
 

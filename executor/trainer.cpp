@@ -168,7 +168,7 @@ class Trainer {
   std::map<std::string, std::string> fingerprint() const {
     return {{"batch", std::to_string(source_->batch_size())},
             {"microbatches", std::to_string(config_.microbatches)},
-            {"optimizer", config_.optimizer.name},
+            {"optimizer", prepared_.model.update ? "the model's own" : config_.optimizer.name},
             {"data_samples", std::to_string(source_->dataset().samples())}};
   }
 
@@ -181,10 +181,13 @@ class Trainer {
       if (value.role == Role::parameter) checkpoint.parameters[value.name] = pipeline_->weight(id);
       if (value.role == Role::state) checkpoint.states[value.name] = pipeline_->weight(id);
     }
-    for (const auto& gradient : pipeline_->training().gradients)
-      for (const auto& state : optimizer_state_names(config_.optimizer))
-        checkpoint.optimizer[graph().value(gradient.parameter).name][state] =
-            pipeline_->optimizer_state(gradient.parameter, state);
+    for (const std::string& state : pipeline_->own_states())
+      checkpoint.states[state] = pipeline_->own_state(state);
+    if (!prepared_.model.update)
+      for (const auto& gradient : pipeline_->training().gradients)
+        for (const auto& state : optimizer_state_names(config_.optimizer))
+          checkpoint.optimizer[graph().value(gradient.parameter).name][state] =
+              pipeline_->optimizer_state(gradient.parameter, state);
     checkpoint.step = step;
     checkpoint.data = source_->position();
     checkpoint.seed = config_.seed;
@@ -219,6 +222,9 @@ class Trainer {
           id, tensor(value.role == Role::parameter ? checkpoint.parameters : checkpoint.states,
                      value.name, value.type));
     }
+    for (const std::string& state : pipeline_->own_states())
+      pipeline_->set_own_state(state,
+                               tensor(checkpoint.states, state, pipeline_->own_state(state).type));
     for (const auto& gradient : pipeline_->training().gradients) {
       const Value& value = graph().value(gradient.parameter);
       const auto of_parameter = checkpoint.optimizer.find(value.name);

@@ -75,6 +75,7 @@ class UpdateCompiler {
       programs.squared_norm[gradient.parameter] = norm;
     }
 
+    if (!spec_.apply) return;
     const auto states = optimizer_state_names(spec_.optimizer);
     std::vector<Place> outputs{{.address = memory.weight(gradient.parameter)}};
     std::vector<Place> inputs{outputs[0], sum};

@@ -25,6 +25,7 @@ struct UpdateSpec {
   const Graph* graph = nullptr;
   const std::vector<ParameterGradient>* gradients = nullptr;
   OptimizerSpec optimizer;
+  bool apply = true;  // false: the parameters are updated by somebody else
   bool norms = false;
   std::vector<int> device_of_node;  // of every node of the graph, -1: none
 };

@@ -14,6 +14,7 @@ struct OptimizerSpec {
   bool nesterov = false;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double weight_decay = 0;
+  bool operator==(const OptimizerSpec&) const = default;
 };
 
 // Names of the per-parameter state of an optimizer, each of the parameter's type: {"momentum"},

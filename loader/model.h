@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "graph/passes.h"
+#include "graph/written_update.h"
 
 namespace headrace {
 
@@ -30,6 +32,15 @@ struct LoadOptions {
   std::vector<std::string> freeze;  // globs of initializer names that are not trained
   bool training = true;  // false: forward only; BatchNormalization and Dropout stay as exported
   EvaluateNode evaluate;
+  // A model that describes its own training step (ONNX's training_info) is loaded for that step,
+  // and what its initialization graph computes takes the place of what is stored.
+  bool training_step = false;
+  bool initialize = true;
+
+  // Of the loader itself. The initializers that are trained, in place of judging by their use:
+  std::optional<std::set<std::string>> trained = {};
+  bool as_exported = false;  // BatchNormalization and Dropout, also in training
+  bool draw = false;         // random numbers are drawn, once
 };
 
 // One trained or frozen tensor of the model: the value in the graph and where its data stands in
@@ -46,7 +57,8 @@ struct Model {
   ForwardGraph forward;            // canonical operators, phase F, shapes static
   std::vector<Weight> weights;     // parameters and states, in graph order
   std::vector<std::string> notes;  // what the loader did that a user should know, one line each
-  std::string batch_dimension;     // name of the dimension that `batch` bound, or empty
+  std::optional<WrittenUpdate> update;  // of its own training step: `forward` yields the loss
+  std::string batch_dimension;          // name of the dimension that `batch` bound, or empty
   std::shared_ptr<ModelSource> source;
 };
 

@@ -58,7 +58,7 @@ class PendingFile {
 // What the source keeps in files of its own is brought inside: the written model does not lean on
 // them.
 void bring_inside(onnx::ModelProto& model, ModelSource& source) {
-  for_each_tensor(*model.mutable_graph(), [&](onnx::TensorProto& tensor) {
+  for_each_tensor(model, [&](onnx::TensorProto& tensor) {
     if (!is_external(tensor)) return;
     write_tensor(read_tensor(tensor, nullptr, *source.external), tensor);
   });
@@ -122,7 +122,7 @@ void save_model(const Model& model, const std::string& path,
   const std::string location = data_path.filename().string();
   PendingFile data(data_path);
   bring_inside(written, source);
-  for_each_tensor(*written.mutable_graph(), [&](onnx::TensorProto& tensor) {
+  for_each_tensor(written, [&](onnx::TensorProto& tensor) {
     if (static_cast<int64_t>(tensor.raw_data().size()) >= kSmallestExternal)
       move_outside(tensor, location, data.stream());
   });

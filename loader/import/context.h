@@ -54,6 +54,7 @@ struct ImportTarget {
   Graph* graph = nullptr;
   WeightTable* weights = nullptr;  // null while constants are folded: nothing is trained there
   bool training = true;
+  bool draws = false;
   KnownValues* known = nullptr;  // null: nothing that is computed is known
   int64_t dropouts = 0;
 };
@@ -68,6 +69,7 @@ class ImportContext {
   const std::string& op() const { return node_.op_type(); }
   int64_t opset() const { return opset_; }
   bool training() const { return target_.training; }
+  bool draws() const { return target_.draws; }  // random numbers may become constants
 
   size_t input_count() const { return inputs_.size(); }
   bool has(size_t input) const;

@@ -27,6 +27,7 @@ Operand as_constant(const Operand& operand, std::vector<HostTensor>& contents, c
 
 bool can_fold(const onnx::NodeProto& node, const std::vector<Operand>& inputs) {
   return !inputs.empty() && node.op_type() != "Dropout" && node.op_type() != "BatchNormalization" &&
+         !node.op_type().starts_with("Random") &&
          std::all_of(inputs.begin(), inputs.end(), [](const Operand& operand) {
            return operand.kind == Operand::Kind::constant || operand.kind == Operand::Kind::absent;
          });

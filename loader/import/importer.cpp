@@ -45,8 +45,11 @@ class Importer {
         weights_(result_.forward.graph, options, find_reach(main_), source),
         names_(*source.imported()),
         known_(graph(), options.evaluate) {
-    target_ = {
-        .graph = &graph(), .weights = &weights_, .training = options.training, .known = &known_};
+    target_ = {.graph = &graph(),
+               .weights = &weights_,
+               .training = options.training && !options.as_exported,
+               .draws = options.draw,
+               .known = &known_};
     for (const auto& output : main_.output()) output_names_.insert(output.name());
   }
 
@@ -183,7 +186,7 @@ class Importer {
     const ImportRule* rule = find_rule(operator_name(node));
     HEADRACE_CHECK(rule != nullptr);
     if (can_fold(node, inputs) && options_.evaluate)
-      return fold(*rule, node, opset_, options_.training, std::move(inputs), options_.evaluate);
+      return fold(*rule, node, opset_, target_.training, std::move(inputs), options_.evaluate);
 
     const size_t first = graph().nodes().size();
     ImportContext context(target_, node, opset_, scope.path, std::move(inputs));
@@ -306,6 +309,15 @@ class Importer {
 };
 
 }  // namespace
+
+void require_supported(const ImportResult& result) {
+  if (result.unsupported.empty()) return;
+  std::string list;
+  for (const auto& entry : result.unsupported)
+    list += fmt::format("\n  {}{}{} '{}': {}", entry.domain,
+                        entry.domain.empty() ? "" : "::", entry.op, entry.node, entry.why);
+  throw Error("{} of its nodes cannot be used:{}", result.unsupported.size(), list);
+}
 
 ImportResult import_model(ModelSource& source, const std::map<std::string, Shape>& input_shapes,
                           const LoadOptions& options) {

@@ -23,4 +23,7 @@ struct ImportResult {
 ImportResult import_model(ModelSource& source, const std::map<std::string, Shape>& input_shapes,
                           const LoadOptions& options);
 
+// Throws Error that lists every node that could not be imported, with domain and reason.
+void require_supported(const ImportResult& result);
+
 }  // namespace headrace

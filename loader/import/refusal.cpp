@@ -62,10 +62,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     {"SequenceMap", kSequences},
     {"Bernoulli", kRandom},
     {"Multinomial", kRandom},
-    {"RandomNormal", kRandom},
-    {"RandomNormalLike", kRandom},
-    {"RandomUniform", kRandom},
-    {"RandomUniformLike", kRandom},
 });
 
 bool is_of_onnx(const std::string& domain) {

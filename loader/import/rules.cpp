@@ -26,6 +26,7 @@ std::map<std::string_view, const ImportRule*> all_rules() {
            loss_rules(),
            tabular_rules(),
            optimizer_rules(),
+           random_rules(),
        }) {
     for (const ImportRule& rule : family) {
       const bool fresh = rules.emplace(rule.op, &rule).second;

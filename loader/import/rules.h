@@ -33,6 +33,7 @@ std::span<const ImportRule> sequence_rules();
 std::span<const ImportRule> loss_rules();
 std::span<const ImportRule> tabular_rules();
 std::span<const ImportRule> optimizer_rules();
+std::span<const ImportRule> random_rules();
 
 const ImportRule* find_rule(std::string_view op);  // null for an operator without one
 

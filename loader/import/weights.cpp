@@ -68,6 +68,12 @@ WeightTable::WeightTable(Graph& graph, const LoadOptions& options, Reach reach, 
 
 bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
   const TensorType& type = data.type;
+  if (options_.trained) {
+    if (options_.trained->count(place.name) == 0) return false;
+    if (type.dtype == DType::f32) return true;
+    wrong_dtypes_[std::string(name_of(type.dtype))].push_back(place.name);
+    return false;
+  }
   if (!is_float(type.dtype) || type.rank() == 0 || type.elements() == 0) return false;
   if (reach_.differentiable.count(place.name) == 0) return false;
   // Where several nodes read the tensor, each reader's own name decides, once it has one.

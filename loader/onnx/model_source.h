@@ -54,6 +54,10 @@ class ModelSource {
 // 2 GB, an opset outside 7..the newest known, or anything that ONNX's checker refuses.
 std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path);
 
+// The model with its local functions in place of the calls. Throws Error.
+std::shared_ptr<onnx::ModelProto> expand_functions(const onnx::ModelProto& model,
+                                                   const std::string& path);
+
 // The checker's verdict on a model whose external files are checked elsewhere. Throws Error.
 void check_model(const onnx::ModelProto& model, const std::string& path);
 

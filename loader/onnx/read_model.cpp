@@ -63,24 +63,12 @@ void check_versions(const onnx::ModelProto& model, const std::string& path) {
 // Where the files lie is settled first: the checker would say it less clearly.
 void check_external_files(ModelSource& source, const std::string& path) {
   try {
-    for_each_tensor(std::as_const(*source.proto).graph(), [&](const onnx::TensorProto& tensor) {
+    for_each_tensor(std::as_const(*source.proto), [&](const onnx::TensorProto& tensor) {
       if (is_external(tensor))
         source.external->open(external_entry(tensor, "location"), tensor.name());
     });
   } catch (const Error& error) {
     throw Error("{}: {}", path, error.what());
-  }
-}
-
-std::shared_ptr<onnx::ModelProto> inline_functions(const onnx::ModelProto& model,
-                                                   const std::string& path) {
-  try {
-    onnx::checker::check_function_call_cycles(model);
-    auto inlined = std::make_shared<onnx::ModelProto>(model);
-    onnx::inliner::InlineLocalFunctions(*inlined, /*convert_version=*/true);
-    return inlined;
-  } catch (const std::exception& error) {
-    throw Error("{}: its local functions cannot be expanded: {}", path, one_line(error.what()));
   }
 }
 
@@ -116,6 +104,18 @@ void check_model(const onnx::ModelProto& model, const std::string& path) {
   }
 }
 
+std::shared_ptr<onnx::ModelProto> expand_functions(const onnx::ModelProto& model,
+                                                   const std::string& path) {
+  try {
+    onnx::checker::check_function_call_cycles(model);
+    auto inlined = std::make_shared<onnx::ModelProto>(model);
+    onnx::inliner::InlineLocalFunctions(*inlined, /*convert_version=*/true);
+    return inlined;
+  } catch (const std::exception& error) {
+    throw Error("{}: its local functions cannot be expanded: {}", path, one_line(error.what()));
+  }
+}
+
 std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path) {
   auto source = std::make_shared<ModelSource>();
   source->path = path;
@@ -125,7 +125,7 @@ std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path) {
   check_external_files(*source, path.string());
   check_model(*source->proto, path.string());
   if (source->proto->functions_size() > 0)
-    source->inlined = inline_functions(*source->proto, path.string());
+    source->inlined = expand_functions(*source->proto, path.string());
   return source;
 }
 

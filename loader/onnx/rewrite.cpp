@@ -47,6 +47,11 @@ TensorProto* find_tensor(ModelProto& model, const WeightPlace& place) {
   }
   for (TensorProto& tensor : *graph->mutable_initializer())
     if (tensor.name() == place.name) return &tensor;
+  if (!place.graph.empty()) return nullptr;
+  for (auto& info : *model.mutable_training_info())
+    if (info.has_algorithm())
+      for (TensorProto& tensor : *info.mutable_algorithm()->mutable_initializer())
+        if (tensor.name() == place.name) return &tensor;
   return nullptr;
 }
 

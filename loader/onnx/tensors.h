@@ -9,6 +9,7 @@ namespace headrace {
 // Visits every tensor of a graph, const or not: initializers and attributes, also those of
 // subgraphs.
 template <typename Graph, typename Visit>
+requires std::is_same_v<std::remove_const_t<Graph>, onnx::GraphProto>
 void for_each_tensor(Graph& graph, const Visit& visit) {
   if constexpr (std::is_const_v<Graph>) {
     for (const auto& tensor : graph.initializer()) visit(tensor);
@@ -25,6 +26,25 @@ void for_each_tensor(Graph& graph, const Visit& visit) {
         if (attribute.has_t()) visit(*attribute.mutable_t());
         if (attribute.has_g()) for_each_tensor(*attribute.mutable_g(), visit);
       }
+    }
+  }
+}
+
+// Of the main graph and of the training steps that the model describes.
+template <typename Model, typename Visit>
+requires std::is_same_v<std::remove_const_t<Model>, onnx::ModelProto>
+void for_each_tensor(Model& model, const Visit& visit) {
+  if constexpr (std::is_const_v<Model>) {
+    for_each_tensor(model.graph(), visit);
+    for (const auto& info : model.training_info()) {
+      for_each_tensor(info.initialization(), visit);
+      for_each_tensor(info.algorithm(), visit);
+    }
+  } else {
+    for_each_tensor(*model.mutable_graph(), visit);
+    for (auto& info : *model.mutable_training_info()) {
+      if (info.has_initialization()) for_each_tensor(*info.mutable_initialization(), visit);
+      if (info.has_algorithm()) for_each_tensor(*info.mutable_algorithm(), visit);
     }
   }
 }
