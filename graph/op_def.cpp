@@ -26,6 +26,7 @@ std::vector<const OpDef*> collect() {
            slicing_ops(),
            indexing_ops(),
            scan_ops(),
+           recurrent_ops(),
            loss_ops(),
            update_ops(),
        })

@@ -22,6 +22,7 @@ std::span<const OpDef> slicing_ops();
 std::span<const OpDef> indexing_ops();
 std::span<const OpDef> scan_ops();
 std::span<const OpDef> loss_ops();
+std::span<const OpDef> recurrent_ops();
 std::span<const OpDef> update_ops();
 
 }  // namespace headrace

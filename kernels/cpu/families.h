@@ -89,6 +89,13 @@ Prepared prepare_top_k(const Context&, const KernelRequest&);
 // dropout.cpp
 Prepared prepare_dropout(const Context&, const KernelRequest&);
 Prepared prepare_dropout_gradient(const Context&, const KernelRequest&);
+// lstm.cpp, gru.cpp, rnn.cpp
+Prepared prepare_lstm(const Context&, const KernelRequest&);
+Prepared prepare_lstm_gradient(const Context&, const KernelRequest&);
+Prepared prepare_gru(const Context&, const KernelRequest&);
+Prepared prepare_gru_gradient(const Context&, const KernelRequest&);
+Prepared prepare_rnn(const Context&, const KernelRequest&);
+Prepared prepare_rnn_gradient(const Context&, const KernelRequest&);
 // update.cpp
 LayoutProposal propose_update(const Context&, const KernelRequest&);
 LayoutProposal propose_squared_norm(const Context&, const KernelRequest&);

@@ -130,6 +130,12 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(vectorised("TopK", prepare_top_k));
     list.push_back(vectorised("Dropout", prepare_dropout));
     list.push_back(vectorised("DropoutGrad", prepare_dropout_gradient));
+    list.push_back(onednn("LstmSequence", prepare_lstm));
+    list.push_back(onednn("LstmSequenceGrad", prepare_lstm_gradient));
+    list.push_back(onednn("GruSequence", prepare_gru));
+    list.push_back(onednn("GruSequenceGrad", prepare_gru_gradient));
+    list.push_back(onednn("RnnSequence", prepare_rnn));
+    list.push_back(onednn("RnnSequenceGrad", prepare_rnn_gradient));
     list.push_back(vectorised("AdamUpdate", prepare_adam, propose_update));
     list.push_back(vectorised("SgdUpdate", prepare_sgd, propose_update));
     list.push_back(vectorised("SquaredNorm", prepare_squared_norm, propose_squared_norm));

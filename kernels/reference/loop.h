@@ -39,6 +39,8 @@ Loop resampling(const KernelRequest& request);
 Loop point_sampling(const KernelRequest& request);
 Loop regions(const KernelRequest& request);
 Loop movement(const KernelRequest& request);
+Loop lstm_sequence(const KernelRequest& request);
+Loop gru_sequence(const KernelRequest& request);
 Loop padding(const KernelRequest& request);
 Loop gather(const KernelRequest& request);
 Loop indexing(const KernelRequest& request);

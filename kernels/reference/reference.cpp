@@ -31,6 +31,8 @@ constexpr MakeLoop kFamilies[] = {
     top_k,
     movement,
     padding,
+    lstm_sequence,
+    gru_sequence,
     dropout,
     class_loss,
     pair_loss,

@@ -29,6 +29,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_sampling_rows(rows);
     add_movement_rows(rows);
     add_indexing_rows(rows);
+    add_recurrent_rows(rows);
     add_loss_rows(rows);
     add_update_rows(rows);
     return rows;
@@ -117,6 +118,12 @@ Tolerance tolerance_of(std::string_view op) {
                                                         "BatchNormalizationGrad",
                                                         "BatchNormalizationInference",
                                                         "BatchNormalizationInferenceGrad",
+                                                        "LstmSequence",
+                                                        "LstmSequenceGrad",
+                                                        "GruSequence",
+                                                        "GruSequenceGrad",
+                                                        "RnnSequence",
+                                                        "RnnSequenceGrad",
                                                         "SoftmaxCrossEntropy",
                                                         "SoftmaxCrossEntropyGrad",
                                                         "NegativeLogLikelihood",

@@ -68,6 +68,7 @@ void add_resampling_rows(Table& table);
 void add_sampling_rows(Table& table);
 void add_movement_rows(Table& table);
 void add_indexing_rows(Table& table);
+void add_recurrent_rows(Table& table);
 void add_loss_rows(Table& table);
 void add_update_rows(Table& table);
 

@@ -12,9 +12,10 @@ extern const vector::LossTable loss_table;
 extern const vector::UpdateTable update_table;
 extern const vector::MovementTable movement_table;
 extern const vector::ResamplingTable resampling_table;
+extern const vector::RecurrentTable recurrent_table;
 
-const vector::Table table = {&elementwise_table,   &reduction_table, &softmax_table,
-                             &normalization_table, &loss_table,      &update_table,
-                             &movement_table,      &resampling_table};
+const vector::Table table = {&elementwise_table,   &reduction_table,  &softmax_table,
+                             &normalization_table, &loss_table,       &update_table,
+                             &movement_table,      &resampling_table, &recurrent_table};
 
 }  // namespace headrace::HEADRACE_ISA

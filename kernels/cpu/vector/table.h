@@ -58,6 +58,22 @@ enum class Comparison : uint8_t { equal, less, less_or_equal, greater, greater_o
 enum class Logical : uint8_t { logical_and, logical_or, logical_xor, count };
 enum class Reduction : uint8_t { sum, max, min, prod, count };
 
+// The activations of recurrent cells, in the order of headrace::CellActivation.
+enum class CellKind : uint8_t {
+  affine,
+  elu,
+  hard_sigmoid,
+  leaky_relu,
+  relu,
+  scaled_tanh,
+  sigmoid,
+  softplus,
+  softsign,
+  tanh,
+  thresholded_relu,
+  count
+};
+
 // Which operand moves along the row; the other is one value that is repeated.
 enum class Operands : uint8_t { both, left, right, count };
 
@@ -187,6 +203,54 @@ struct ResamplingTable {
                   int64_t taps, int64_t inner, float* dx);
 };
 
+// An activation of a recurrent cell. `gradient` starts from its value. Where the cell clips, a
+// value of `low` or `high` is that of a bound.
+struct CellActivation {
+  UnaryLoop apply;
+  GradientLoop gradient;
+  float alpha = 0, beta = 0, low = 0, high = 0;
+};
+struct RecurrentCell {
+  CellActivation functions[3];       // ONNX's f, g and h
+  float clip = 0;                    // 0: none
+  bool input_forget = false;         // LSTM
+  const float* peepholes = nullptr;  // LSTM: of input, output and forget gate, n values each
+};
+
+// One step of one row: states of n values, gates of n values each, one after the other in ONNX's
+// order. Gates come in as the sums of their products and go out as the activations' values.
+struct RecurrentTable {
+  UnaryLoop activation[kCount<CellKind>];
+  GradientLoop activation_gradient[kCount<CellKind>];
+
+  void (*lstm)(float* gates, const float* cells, float* new_cells, float* h, int64_t n,
+               const RecurrentCell& cell);
+  // dh is the gradient of h and is left 0; dcells is that of the new cells and becomes that of the
+  // old ones. dpeepholes (may be null) is added to.
+  void (*lstm_gradient)(const float* gates, const float* cells, float* dh, float* dcells,
+                        float* dgates, float* dpeepholes, int64_t n, const RecurrentCell& cell);
+  // Update and reset gate; where the reset comes before the product, `reset` is reset times h.
+  void (*gru_gates)(float* gates, const float* h, float* reset, int64_t n,
+                    const RecurrentCell& cell);
+  // The candidate and the new state. `hidden` (null where the reset came before) is the product
+  // that the reset gate scales.
+  void (*gru_state)(float* gates, const float* hidden, const float* h, float* new_h, int64_t n,
+                    const RecurrentCell& cell);
+  // Gradients of update gate and candidate; dh becomes the part of it that goes straight on.
+  void (*gru_state_gradient)(const float* gates, const float* h, float* dh, float* dgates,
+                             int64_t n, const RecurrentCell& cell);
+  // The gradient of the reset gate. Reset before the product: dreset is the gradient of reset times
+  // h, and dh is added to. After it: dhidden becomes the gradient of `hidden`.
+  void (*gru_reset_before_gradient)(const float* gates, const float* h, const float* dreset,
+                                    float* dh, float* dgates, int64_t n, const RecurrentCell& cell);
+  void (*gru_reset_after_gradient)(const float* gates, const float* hidden, float* dgates,
+                                   float* dhidden, int64_t n, const RecurrentCell& cell);
+  // One gate: y = f(sum), and dsum = dy times its slope.
+  void (*gate)(const float* sum, float* y, int64_t n, const RecurrentCell& cell);
+  void (*gate_gradient)(const float* dy, const float* y, float* dsum, int64_t n,
+                        const RecurrentCell& cell);
+};
+
 struct Table {
   const ElementwiseTable* elementwise;
   const ReductionTable* reduction;
@@ -196,6 +260,7 @@ struct Table {
   const UpdateTable* update;
   const MovementTable* movement;
   const ResamplingTable* resampling;
+  const RecurrentTable* recurrent;
 };
 
 }  // namespace headrace::vector
