@@ -13,6 +13,8 @@ std::map<std::string_view, const ImportRule*> all_rules() {
            reduction_rules(),
            normalization_rules(),
            product_rules(),
+           recurrent_rules(),
+           einsum_rules(),
            convolution_rules(),
            pooling_rules(),
            resize_rules(),

@@ -24,6 +24,8 @@ std::span<const ImportRule> convolution_rules();
 std::span<const ImportRule> pooling_rules();
 std::span<const ImportRule> resize_rules();
 std::span<const ImportRule> sampling_rules();
+std::span<const ImportRule> recurrent_rules();
+std::span<const ImportRule> einsum_rules();
 std::span<const ImportRule> attention_rules();
 std::span<const ImportRule> shape_rules();
 std::span<const ImportRule> movement_rules();
