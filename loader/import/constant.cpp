@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "loader/import/rules.h"
+#include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -17,40 +17,12 @@ std::pair<HostTensor, std::byte*> allocate(TensorType type) {
   return allocate_host_tensor(std::move(type));
 }
 
-// Constant nodes that hold a tensor are weights and never come here; these are the plain forms.
-void constant(ImportContext& c) {
-  if (c.has_attribute("value_float")) {
-    c.result(scalar_tensor(static_cast<float>(c.get_float("value_float", 0))));
-  } else if (c.has_attribute("value_int")) {
-    c.result(scalar_tensor(c.get_int("value_int", 0)));
-  } else if (c.has_attribute("value_ints")) {
-    const auto values = c.get_ints("value_ints");
-    c.result(make_host_tensor<int64_t>({static_cast<int64_t>(values.size())}, values));
-  } else if (const auto* floats = c.find("value_floats")) {
-    const std::vector<float> values(floats->floats().begin(), floats->floats().end());
-    c.result(make_host_tensor<float>({static_cast<int64_t>(values.size())}, values));
-  } else {
-    throw Unsupported("constants that are strings or sparse");
-  }
-}
+// Constant nodes that hold numbers are weights and never come here.
+void constant(ImportContext&) { throw Unsupported("constants that are strings"); }
 
 void constant_of_shape(ImportContext& c) {
-  const Shape shape = c.ints(0, "shape");
-  if (std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; }))
-    throw Unsupported("the shape {} is not one", to_string(shape));
-  HostTensor value = scalar_tensor(0.0F);
-  if (const auto* attribute = c.find("value")) {
-    // The attribute's message belongs to the model only for the time of this call.
-    ExternalData nowhere{std::filesystem::path()};
-    value = read_tensor(attribute->t(), nullptr, nowhere);
-  }
-  if (value.type.elements() != 1)
-    throw Unsupported("a value of {} elements", value.type.elements());
-  auto [filled, bytes] = allocate({value.type.dtype, shape});
-  const size_t element = size_of(value.type.dtype);
-  for (int64_t i = 0, n = filled.type.elements(); i < n; ++i)
-    std::memcpy(bytes + static_cast<size_t>(i) * element, value.data.get(), element);
-  c.result(filled);
+  const HostTensor filled = read_filled(c.node(), c.ints(0, "shape"));
+  c.result(converted(filled, c.computed_dtype(onnx_of_dtype(filled.type.dtype))));
 }
 
 template <typename T>
@@ -87,9 +59,7 @@ void eye_like(ImportContext& c) {
   if (like.shape.size() != 2) throw Unsupported("input {} is not a matrix", to_string(like));
   DType dtype = like.dtype;
   if (c.has_attribute("dtype")) {
-    const auto wanted = dtype_of_onnx(static_cast<int32_t>(c.get_int("dtype", 0)));
-    if (!wanted) throw Unsupported("its dtype");
-    dtype = *wanted;
+    dtype = c.computed_dtype(c.get_int("dtype", 0));
   }
   const int64_t k = c.get_int("k", 0), rows = like.shape[0], columns = like.shape[1];
   auto [eye, bytes] = allocate({DType::f32, like.shape});

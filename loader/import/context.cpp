@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "loader/onnx/tensor_proto.h"
+
 namespace headrace {
 
 Operand constant_operand(HostTensor data, std::string name) {
@@ -12,43 +14,58 @@ Operand constant_operand(HostTensor data, std::string name) {
           .in_graph = std::make_shared<ValueId>(kNoValue)};
 }
 
-ImportContext::ImportContext(ImportTarget& target, const onnx::NodeProto& node, int64_t opset,
-                             GraphPath path, std::vector<Operand> inputs)
+ImportContext::ImportContext(ImportTarget& target, ImportedNode node, std::vector<Operand> inputs)
     : target_(target),
-      node_(node),
-      opset_(opset),
-      path_(std::move(path)),
+      node_(std::move(node)),
       inputs_(std::move(inputs)),
       values_(inputs_.size(), kNoValue),
-      outputs_(static_cast<size_t>(node.output_size())) {}
+      outputs_(static_cast<size_t>(node_.proto.output_size())) {}
+
+SubgraphImporter& ImportContext::subgraphs() const {
+  HEADRACE_CHECK(node_.subgraphs != nullptr, "{} among constants", op());
+  return *node_.subgraphs;
+}
+
+DType ImportContext::computed_dtype(int64_t onnx_type) const {
+  const auto element_type = static_cast<int32_t>(onnx_type);
+  const auto dtype = dtype_of_onnx(element_type);
+  if (!dtype) throw Unsupported("elements of type {}", onnx_type_name(element_type));
+  return target_.types.of(*dtype);
+}
 
 bool ImportContext::has(size_t input) const {
   return input < inputs_.size() && inputs_[input].kind != Operand::Kind::absent;
 }
 
 bool ImportContext::wants(size_t output) const {
-  return output < outputs_.size() && !node_.output(static_cast<int>(output)).empty();
+  return output < outputs_.size() && !node().output(static_cast<int>(output)).empty();
 }
 
 WeightTable::Reader ImportContext::reader(size_t input) const {
-  return {&node_, static_cast<int>(input), path_, inputs_.at(input).alias};
+  return {.node = &node(),
+          .input = static_cast<int>(input),
+          .graph = node_.path,
+          .alias = inputs_.at(input).alias,
+          .in_file = node_.in_file && !inputs_.at(input).tied};
 }
 
 ValueId ImportContext::value(size_t input) {
   if (!has(input)) return kNoValue;
-  if (values_[input] == kNoValue) values_[input] = make_value(input);
+  if (values_[input] == kNoValue) values_[input] = make_value(inputs_[input], reader(input));
   return values_[input];
 }
 
-ValueId ImportContext::make_value(size_t input) {
-  const Operand& operand = inputs_[input];
+ValueId ImportContext::value_of(const Operand& operand) {
+  return make_value(operand, {.node = &node(), .graph = node_.path, .in_file = false});
+}
+
+ValueId ImportContext::make_value(const Operand& operand, const WeightTable::Reader& reader) {
   switch (operand.kind) {
     case Operand::Kind::computed:
       return operand.value;
     case Operand::Kind::weight:
       HEADRACE_CHECK(target_.weights != nullptr);
-      return target_.weights->parameter(operand.weight,
-                                        {&node_, static_cast<int>(input), path_, operand.alias});
+      return target_.weights->parameter(operand.weight, reader);
     case Operand::Kind::constant: {
       if (target_.weights == nullptr) return add_constant(operand.data);
       ValueId& known = *operand.in_graph;
@@ -58,7 +75,7 @@ ValueId ImportContext::make_value(size_t input) {
       return known;
     }
     default:
-      throw Unsupported("input {} is a sequence", input);
+      throw Unsupported("a sequence stands where a tensor is wanted");
   }
 }
 
@@ -98,16 +115,18 @@ int64_t ImportContext::axis(int64_t fallback, int64_t rank) const {
   return normalize_axis(get_int("axis", fallback), rank);
 }
 
+const HostTensor* ImportContext::contents(const Operand& operand) const {
+  if (operand.has_data()) return &operand.data;
+  if (operand.kind != Operand::Kind::computed || target_.known == nullptr) return nullptr;
+  return target_.known->find(operand.value);
+}
+
 const HostTensor& ImportContext::constant(size_t input, std::string_view what) const {
-  const Operand& operand = inputs_.at(input);
-  if (operand.has_data()) return operand.data;
-  const HostTensor* known = nullptr;
-  if (operand.kind == Operand::Kind::computed && target_.known != nullptr)
-    known = target_.known->find(operand.value);
+  const HostTensor* known = contents(inputs_.at(input));
   if (known == nullptr)
     throw Unsupported(
         "its {} (input {}, '{}') is computed from data; it must be known before the run", what,
-        input, node_.input(static_cast<int>(input)));
+        input, node().input(static_cast<int>(input)));
   return *known;
 }
 
@@ -124,7 +143,7 @@ double ImportContext::number(size_t input, std::string_view what) const {
 }
 
 const onnx::AttributeProto* ImportContext::find(std::string_view name) const {
-  for (const auto& attribute : node_.attribute())
+  for (const auto& attribute : node().attribute())
     if (attribute.name() == name) return &attribute;
   return nullptr;
 }

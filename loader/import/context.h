@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "loader/import/known_values.h"
 #include "loader/import/weights.h"
+#include "loader/onnx/float_kinds.h"
 #include "loader/onnx/model_source.h"
 
 namespace headrace {
@@ -41,6 +42,7 @@ struct Operand {
   int weight = -1;      // also of a constant that stands in the file
   std::string name{};   // of a constant
   std::string alias{};  // the Identity output of the main graph that a weight was read through
+  bool tied = false;    // read through a Cast: no copy of the tensor can stand in its place
   std::shared_ptr<ValueId> in_graph{};  // a constant's value, once it has one; shared by copies
   std::shared_ptr<const std::vector<Operand>> items{};
 
@@ -49,6 +51,22 @@ struct Operand {
 
 Operand constant_operand(HostTensor data, std::string name = {});
 
+// What the rules of If, Loop and Scan ask of the importer.
+class SubgraphImporter {
+ public:
+  virtual ~SubgraphImporter() = default;
+  // Imports the nodes of a subgraph of the node at hand, its inputs bound to `arguments`; returns
+  // its outputs. Throws Refused when one of its nodes cannot be imported.
+  virtual std::vector<Operand> import_body(const onnx::AttributeProto& body,
+                                           std::vector<Operand> arguments) = 0;
+  // Imports a node that the file does not have.
+  virtual std::vector<Operand> import_extra(const onnx::NodeProto& node,
+                                            std::vector<Operand> inputs) = 0;
+};
+
+// Thrown where nodes inside a node were refused: there is nothing more to say about it.
+struct Refused {};
+
 // Where rules put what they make.
 struct ImportTarget {
   Graph* graph = nullptr;
@@ -56,20 +74,32 @@ struct ImportTarget {
   bool training = true;
   bool draws = false;
   KnownValues* known = nullptr;  // null: nothing that is computed is known
+  ComputedTypes types = {};
   int64_t dropouts = 0;
+};
+
+// The node that a rule is applied to.
+struct ImportedNode {
+  const onnx::NodeProto& proto;
+  int64_t opset = 0;
+  GraphPath path{};
+  bool in_file = true;                    // false: the importer made it up
+  SubgraphImporter* subgraphs = nullptr;  // null while constants are folded
 };
 
 // One ONNX node as its import rule sees it: inputs resolved, attributes typed, outputs to be named.
 class ImportContext {
  public:
-  ImportContext(ImportTarget& target, const onnx::NodeProto& node, int64_t opset, GraphPath path,
-                std::vector<Operand> inputs);
+  ImportContext(ImportTarget& target, ImportedNode node, std::vector<Operand> inputs);
 
-  const onnx::NodeProto& node() const { return node_; }
-  const std::string& op() const { return node_.op_type(); }
-  int64_t opset() const { return opset_; }
+  const onnx::NodeProto& node() const { return node_.proto; }
+  const std::string& op() const { return node_.proto.op_type(); }
+  int64_t opset() const { return node_.opset; }
+  SubgraphImporter& subgraphs() const;
   bool training() const { return target_.training; }
   bool draws() const { return target_.draws; }  // random numbers may become constants
+  // Which dtype stands for one of the file's, by number. Throws Unsupported where there is none.
+  DType computed_dtype(int64_t onnx_type) const;
 
   size_t input_count() const { return inputs_.size(); }
   bool has(size_t input) const;
@@ -82,6 +112,8 @@ class ImportContext {
   // kNoValue for one that is left out.
   ValueId value(size_t input);
   std::vector<ValueId> values();
+  // Of an operand that is no input itself: an item of a sequence.
+  ValueId value_of(const Operand& operand);
   // A running statistic; one that the model computes is a plain value, which nothing is kept in.
   ValueId state(size_t input);
   void set_state(ValueId read, ValueId replacement);
@@ -92,6 +124,8 @@ class ImportContext {
   int64_t rank(size_t input) const { return type(input).rank(); }
   int64_t axis(int64_t fallback, int64_t rank) const;  // attribute "axis", made non-negative
 
+  // Of an operand that is known before the run; null otherwise.
+  const HostTensor* contents(const Operand& operand) const;
   // Contents of an input that shapes the computation. Throws Unsupported where they are not known
   // before the run; `what` names it in the message.
   const HostTensor& constant(size_t input, std::string_view what) const;
@@ -125,14 +159,12 @@ class ImportContext {
 
  private:
   ImportTarget& target_;
-  const onnx::NodeProto& node_;
-  int64_t opset_;
-  GraphPath path_;
+  ImportedNode node_;
   std::vector<Operand> inputs_;
   std::vector<ValueId> values_;  // of the inputs asked for so far
   std::vector<Operand> outputs_;
 
-  ValueId make_value(size_t input);
+  ValueId make_value(const Operand& operand, const WeightTable::Reader& reader);
   WeightTable::Reader reader(size_t input) const;
 };
 

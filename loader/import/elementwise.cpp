@@ -1,7 +1,6 @@
 #include <limits>
 
 #include "loader/import/rules.h"
-#include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
 namespace {
@@ -42,16 +41,15 @@ void mean(ImportContext& c) {
 
 DType wanted_dtype(ImportContext& c) {
   if (c.op() == "CastLike") return c.type(1).dtype;
-  const auto element_type = static_cast<int32_t>(c.get_int("to", 0));
-  const auto dtype = dtype_of_onnx(element_type);
-  if (!dtype) throw Unsupported("conversion to {}", onnx_type_name(element_type));
-  return *dtype;
+  return c.computed_dtype(c.get_int("to", 0));
 }
 
 void cast(ImportContext& c) {
   const DType to = wanted_dtype(c);
   if (c.type(0).dtype == to) {
-    c.result(c.operand(0));
+    Operand operand = c.operand(0);
+    operand.tied = true;
+    c.result(std::move(operand));
   } else {
     c.result(c.cast(c.value(0), to));
   }

@@ -23,22 +23,33 @@ Operand as_constant(const Operand& operand, std::vector<HostTensor>& contents, c
           .items = std::make_shared<const std::vector<Operand>>(std::move(items))};
 }
 
+bool is_known(const Operand& operand) {
+  using Kind = Operand::Kind;
+  if (operand.kind == Kind::sequence)
+    return std::all_of(operand.items->begin(), operand.items->end(), is_known);
+  return operand.kind == Kind::constant || operand.kind == Kind::absent;
+}
+
 }  // namespace
+
+bool has_subgraph(const onnx::NodeProto& node) {
+  return std::any_of(node.attribute().begin(), node.attribute().end(),
+                     [](const onnx::AttributeProto& attribute) { return attribute.has_g(); });
+}
 
 bool can_fold(const onnx::NodeProto& node, const std::vector<Operand>& inputs) {
   return !inputs.empty() && node.op_type() != "Dropout" && node.op_type() != "BatchNormalization" &&
-         !node.op_type().starts_with("Random") &&
-         std::all_of(inputs.begin(), inputs.end(), [](const Operand& operand) {
-           return operand.kind == Operand::Kind::constant || operand.kind == Operand::Kind::absent;
-         });
+         !node.op_type().starts_with("Random") && !has_subgraph(node) &&
+         std::all_of(inputs.begin(), inputs.end(), is_known);
 }
 
-std::vector<Operand> fold(const ImportRule& rule, const onnx::NodeProto& node, int64_t opset,
-                          bool training, std::vector<Operand> inputs,
+std::vector<Operand> fold(const ImportRule& rule, const ImportedNode& node,
+                          const ImportTarget& like, std::vector<Operand> inputs,
                           const EvaluateNode& evaluate) {
   Graph graph;
-  ImportTarget target{.graph = &graph, .weights = nullptr, .training = training};
-  ImportContext context(target, node, opset, {}, std::move(inputs));
+  ImportTarget target{
+      .graph = &graph, .weights = nullptr, .training = like.training, .types = like.types};
+  ImportContext context(target, node, std::move(inputs));
   rule.apply(context);
 
   std::vector<HostTensor> contents(graph.values().size());

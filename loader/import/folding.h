@@ -11,8 +11,11 @@ namespace headrace {
 // draws no random numbers.
 bool can_fold(const onnx::NodeProto& node, const std::vector<Operand>& inputs);
 
-// Imports the node into a graph of its own and evaluates that graph.
-std::vector<Operand> fold(const ImportRule& rule, const onnx::NodeProto& node, int64_t opset,
-                          bool training, std::vector<Operand> inputs, const EvaluateNode& evaluate);
+// Imports the node into a graph of its own, under the settings of `like`, and evaluates that graph.
+std::vector<Operand> fold(const ImportRule& rule, const ImportedNode& node,
+                          const ImportTarget& like, std::vector<Operand> inputs,
+                          const EvaluateNode& evaluate);
+
+bool has_subgraph(const onnx::NodeProto& node);
 
 }  // namespace headrace

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "graph/inner_gradient.h"
 #include "loader/import/folding.h"
@@ -12,6 +13,7 @@
 #include "loader/import/reach.h"
 #include "loader/import/refusal.h"
 #include "loader/import/rules.h"
+#include "loader/import/stored_tensors.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -35,6 +37,9 @@ struct Scope {
   }
 };
 
+// A trip count from the file asks for memory; beyond this it is a mistake or an attack.
+constexpr int64_t kMostNodesInBodies = 100'000;
+
 class Importer {
  public:
   Importer(ModelSource& source, const LoadOptions& options)
@@ -42,24 +47,29 @@ class Importer {
         options_(options),
         opset_(opset_version(*source.imported())),
         main_(source.imported()->graph()),
-        weights_(result_.forward.graph, options, find_reach(main_), source),
+        reach_(find_reach(main_)),
+        weights_(result_.forward.graph, options, reach_, source),
+        types_(computed_types(main_, reach_, options.training)),
+        tensors_(source, weights_, types_),
         names_(*source.imported()),
         known_(graph(), options.evaluate) {
     target_ = {.graph = &graph(),
                .weights = &weights_,
                .training = options.training && !options.as_exported,
                .draws = options.draw,
-               .known = &known_};
+               .known = &known_,
+               .types = types_};
     for (const auto& output : main_.output()) output_names_.insert(output.name());
   }
 
   ImportResult run(const std::map<std::string, Shape>& input_shapes) {
     Scope scope;
-    add_initializers(main_, scope);
+    tensors_.add_initializers(main_, scope.path, scope.names);
     add_inputs(input_shapes, scope);
     import_nodes(main_, scope);
     if (result_.unsupported.empty()) add_outputs(scope);
-    report_dtypes();
+    for (std::string& note : tensors_.notes()) result_.notes.push_back(std::move(note));
+    note_passes();
     result_.forward.state_updates = weights_.state_updates();
     result_.weights = weights_.in_graph();
     result_.float_elements = weights_.float_elements();
@@ -80,35 +90,6 @@ class Importer {
          .why = std::move(why)});
   }
 
-  Operand stored_tensor(const onnx::TensorProto& tensor, const std::string& name, bool in_node,
-                        const GraphPath& path) {
-    HostTensor data = read_tensor(tensor, source_.imported(), *source_.external);
-    WeightPlace place{.graph = path, .name = name, .constant_node = in_node};
-    const int weight = weights_.add(std::move(place), data);
-    Operand operand = constant_operand(std::move(data), name);
-    operand.weight = weight;
-    if (weights_.trainable(weight)) operand.kind = Operand::Kind::weight;
-    return operand;
-  }
-
-  void add_initializers(const GraphProto& proto, Scope& scope) {
-    for (const auto& tensor : proto.initializer()) {
-      if (!dtype_of_onnx(tensor.data_type())) {
-        scope.names[tensor.name()] =
-            unreadable(fmt::format("a tensor of type {}", onnx_type_name(tensor.data_type())));
-        continue;
-      }
-      scope.names[tensor.name()] = stored_tensor(tensor, tensor.name(), false, scope.path);
-    }
-    for (const auto& sparse : proto.sparse_initializer())
-      scope.names[sparse.values().name()] = unreadable("a sparse tensor");
-  }
-
-  // Refused only when a node reads it: `name` then says what it is.
-  static Operand unreadable(std::string what) {
-    return {.kind = Operand::Kind::failed, .name = std::move(what)};
-  }
-
   void add_inputs(const std::map<std::string, Shape>& shapes, Scope& scope) {
     for (const auto& input : main_.input()) {
       if (scope.names.count(input.name()) > 0) continue;
@@ -123,13 +104,24 @@ class Importer {
                 : "a sequence, map or optional");
         continue;
       }
-      const ValueId value = graph().add_input(input.name(), {*dtype, shape->second});
-      scope.names[input.name()] = {.kind = Operand::Kind::computed, .value = value};
+      const DType computed = types_.of(*dtype);
+      const ValueId value =
+          graph().add_input(input.name(), {options_.training ? computed : *dtype, shape->second});
+      scope.names[input.name()] = {.kind = Operand::Kind::computed,
+                                   .value = cast(value, computed, input.name() + "/Cast")};
       const auto contents = options_.input_contents.find(input.name());
       if (contents != options_.input_contents.end() &&
           contents->second.type == graph().value(value).type)
         known_.set(value, contents->second);
     }
+  }
+
+  ValueId cast(ValueId value, DType dtype, const std::string& name) {
+    if (graph().value(value).type.dtype == dtype) return value;
+    const ValueId result = graph().add("Cast", {value}, {{"to", std::string(name_of(dtype))}},
+                                       Phase::forward, kNoNode, name);
+    graph().value(result).name = name;
+    return result;
   }
 
   void import_nodes(const GraphProto& proto, Scope& scope) {
@@ -145,6 +137,8 @@ class Importer {
       if (const std::string why = refusal_by_name(node); !why.empty()) throw Unsupported("{}", why);
       std::optional<std::vector<Operand>> inputs = resolve(node, scope);
       if (inputs) outputs = apply(node, scope, std::move(*inputs));
+    } catch (const Refused&) {
+      // Its nodes were refused one by one.
     } catch (const Unsupported& reason) {
       refuse(node, reason.what());
     } catch (const Error& error) {
@@ -179,20 +173,13 @@ class Importer {
   }
 
   std::vector<Operand> apply(const NodeProto& node, Scope& scope, std::vector<Operand> inputs) {
-    if (operator_name(node) == "If") return import_if(node, scope, inputs.at(0));
-    if (operator_name(node) == kGradientOperator) return import_gradient(node, scope, inputs);
-    if (const auto* value = constant_tensor(node))
-      return {stored_tensor(*value, node.output(0), true, scope.path)};
-    const ImportRule* rule = find_rule(operator_name(node));
-    HEADRACE_CHECK(rule != nullptr);
-    if (can_fold(node, inputs) && options_.evaluate)
-      return fold(*rule, node, opset_, target_.training, std::move(inputs), options_.evaluate);
-
-    const size_t first = graph().nodes().size();
-    ImportContext context(target_, node, opset_, scope.path, std::move(inputs));
-    rule->apply(context);
-    auto outputs = context.take_outputs();
-    names_.name_nodes(graph(), first, node, outputs);
+    if (operator_name(node) == kGradientOperator)
+      return import_gradient(node, scope, std::move(inputs));
+    if (const auto held = tensors_.held_by(node, inputs, scope.path)) return {*held};
+    Subgraphs subgraphs(*this, node, scope);
+    auto outputs =
+        apply_rule({.proto = node, .opset = opset_, .path = scope.path, .subgraphs = &subgraphs},
+                   std::move(inputs));
     if (node.op_type() == "Identity" && scope.path.empty() &&
         output_names_.count(node.output(0)) == 0)
       outputs[0].alias = node.output(0);
@@ -203,7 +190,8 @@ class Importer {
   std::vector<Operand> import_gradient(const NodeProto& node, const Scope& scope,
                                        std::vector<Operand> inputs) {
     const size_t first = graph().nodes().size();
-    ImportContext context(target_, node, opset_, scope.path, std::move(inputs));
+    ImportContext context(target_, {.proto = node, .opset = opset_, .path = scope.path},
+                          std::move(inputs));
     const auto* names = context.find("xs");
     const Operand* y = scope.find(string_attribute(node, "y"));
     HEADRACE_CHECK(names != nullptr);
@@ -222,39 +210,94 @@ class Importer {
     return outputs;
   }
 
-  static const onnx::TensorProto* constant_tensor(const NodeProto& node) {
-    if (node.op_type() != "Constant") return nullptr;
-    for (const auto& attribute : node.attribute())
-      if (attribute.name() == "value" && attribute.has_t() &&
-          dtype_of_onnx(attribute.t().data_type()))
-        return &attribute.t();
-    return nullptr;
+  std::vector<Operand> apply_rule(const ImportedNode& node, std::vector<Operand> inputs) {
+    const ImportRule* rule = find_rule(operator_name(node.proto));
+    HEADRACE_CHECK(rule != nullptr, "no rule for {}", node.proto.op_type());
+    if (can_fold(node.proto, inputs) && options_.evaluate)
+      return fold(*rule, node, target_, std::move(inputs), options_.evaluate);
+    const size_t first = graph().nodes().size();
+    ImportContext context(target_, node, std::move(inputs));
+    rule->apply(context);
+    auto outputs = context.take_outputs();
+    // What a subgraph holds has names of its own.
+    if (!has_subgraph(node.proto)) names_.name_nodes(graph(), first, node.proto, outputs);
+    return outputs;
   }
 
-  std::vector<Operand> import_if(const NodeProto& node, Scope& scope, const Operand& condition) {
-    const HostTensor* contents = &condition.data;
-    if (condition.kind == Operand::Kind::computed) contents = known_.find(condition.value);
-    if (contents == nullptr || !*contents || contents->type.elements() != 1)
-      throw Unsupported(
-          "its condition is computed from data; only one known before the run is followed");
-    const bool holds = to_int64s(*contents)[0] != 0;
-    const std::string branch_name = holds ? "then_branch" : "else_branch";
-    const auto branch = std::find_if(node.attribute().begin(), node.attribute().end(),
-                                     [&](const auto& a) { return a.name() == branch_name; });
-    HEADRACE_CHECK(branch != node.attribute().end() && branch->has_g());
-    const auto named = std::find_if(node.output().begin(), node.output().end(),
-                                    [](const std::string& name) { return !name.empty(); });
-    Scope inner{.outer = &scope, .path = scope.path, .names = {}};
-    inner.path.emplace_back(named == node.output().end() ? "" : *named, branch_name);
-    add_initializers(branch->g(), inner);
-    import_nodes(branch->g(), inner);
+  // The bodies of one node's subgraphs see the names around it.
+  class Subgraphs : public SubgraphImporter {
+   public:
+    Subgraphs(Importer& importer, const NodeProto& owner, const Scope& scope)
+        : importer_(importer), owner_(owner), scope_(scope) {}
+
+    std::vector<Operand> import_body(const onnx::AttributeProto& body,
+                                     std::vector<Operand> arguments) override {
+      return importer_.import_body(owner_, body, std::move(arguments), scope_);
+    }
+    std::vector<Operand> import_extra(const NodeProto& node, std::vector<Operand> inputs) override {
+      return importer_.apply_rule(
+          {.proto = node, .opset = importer_.opset_, .path = scope_.path, .in_file = false},
+          std::move(inputs));
+    }
+
+   private:
+    Importer& importer_;
+    const NodeProto& owner_;
+    const Scope& scope_;
+  };
+
+  std::vector<Operand> import_body(const NodeProto& owner, const onnx::AttributeProto& body,
+                                   std::vector<Operand> arguments, const Scope& outer) {
+    const GraphProto& proto = body.g();
+    if (static_cast<size_t>(proto.input_size()) != arguments.size())
+      throw Unsupported("its {} takes {} inputs, {} are given", body.name(), proto.input_size(),
+                        arguments.size());
+    nodes_in_bodies_ += proto.node_size() + 1;
+    if (nodes_in_bodies_ > kMostNodesInBodies)
+      throw Unsupported("more than {} nodes once its passes are written out", kMostNodesInBodies);
+    ++passes_[{owner.op_type(), label_of(owner)}];
+    Scope inner{.outer = &outer, .path = outer.path, .names = {}};
+    inner.path.emplace_back(first_output(owner), body.name());
+    for (size_t i = 0; i < arguments.size(); ++i)
+      inner.names[proto.input(static_cast<int>(i)).name()] = std::move(arguments[i]);
+    const size_t refused = result_.unsupported.size();
+    tensors_.add_initializers(proto, inner.path, inner.names);
+    import_nodes(proto, inner);
     std::vector<Operand> outputs;
-    for (int i = 0; i < node.output_size(); ++i) {
-      const Operand* operand = inner.find(branch->g().output(i).name());
-      HEADRACE_CHECK(operand != nullptr, "no value '{}'", branch->g().output(i).name());
+    for (const auto& output : proto.output()) {
+      const Operand* operand = inner.find(output.name());
+      HEADRACE_CHECK(operand != nullptr, "no value '{}'", output.name());
       outputs.push_back(*operand);
     }
+    if (result_.unsupported.size() > refused ||
+        std::any_of(outputs.begin(), outputs.end(),
+                    [](const Operand& o) { return o.kind == Operand::Kind::failed; }))
+      throw Refused();
     return outputs;
+  }
+
+  static std::string first_output(const NodeProto& node) {
+    for (const std::string& output : node.output())
+      if (!output.empty()) return output;
+    return {};
+  }
+  static std::string label_of(const NodeProto& node) {
+    return node.name().empty() ? first_output(node) : node.name();
+  }
+
+  void note_passes() {
+    int decided = 0;
+    for (const auto& [node, passes] : passes_) {
+      if (node.first == "If")
+        decided += 1;
+      else
+        result_.notes.push_back(
+            fmt::format("{} '{}' is written out: {} passes", node.first, node.second, passes));
+    }
+    if (decided > 0)
+      result_.notes.push_back(
+          fmt::format("{} If node{} whose condition is known: one branch is kept", decided,
+                      decided == 1 ? "" : "s"));
   }
 
   void add_outputs(const Scope& scope) {
@@ -265,7 +308,8 @@ class Importer {
       keeper.set_op_type("Identity");
       keeper.add_input(output.name());
       keeper.add_output(output.name());
-      ImportContext context(target_, keeper, opset_, {}, {*operand});
+      ImportContext context(target_, {.proto = keeper, .opset = opset_, .in_file = false},
+                            {*operand});
       ValueId value = kNoValue;
       try {
         value = context.value(0);
@@ -273,6 +317,7 @@ class Importer {
         refuse(keeper, fmt::format("output '{}': {}", output.name(), reason.what()));
         continue;
       }
+      value = as_declared(value, output);
       auto& outputs = graph().outputs;
       const bool plain = graph().value(value).role == Role::computed &&
                          std::find(outputs.begin(), outputs.end(), value) == outputs.end();
@@ -286,14 +331,15 @@ class Importer {
     }
   }
 
-  void report_dtypes() {
-    for (const auto& [dtype, names] : weights_.wrong_dtypes())
-      result_.unsupported.push_back(
-          {.op = "initializer",
-           .domain = "",
-           .node = names.front(),
-           .why = fmt::format("{} weights of type {}: only f32 weights are trained", names.size(),
-                              dtype)});
+  // As declared, so that a run gives what the file promises; training goes on in f32.
+  ValueId as_declared(ValueId value, const onnx::ValueInfoProto& output) {
+    const auto declared = output.type().has_tensor_type()
+                              ? dtype_of_onnx(output.type().tensor_type().elem_type())
+                              : std::optional<DType>();
+    const DType dtype = graph().value(value).type.dtype;
+    const bool narrowed = declared && *declared != dtype && types_.of(*declared) == dtype;
+    if (!narrowed || options_.training) return value;
+    return cast(value, *declared, output.name());
   }
 
   ModelSource& source_;
@@ -301,11 +347,16 @@ class Importer {
   int64_t opset_;
   const GraphProto& main_;
   ImportResult result_;
+  Reach reach_;
   WeightTable weights_;
+  ComputedTypes types_;
+  StoredTensors tensors_;
   ValueNames names_;
   KnownValues known_;
   ImportTarget target_;
   std::set<std::string> output_names_;
+  std::map<std::pair<std::string, std::string>, int> passes_;  // by operator and name
+  int64_t nodes_in_bodies_ = 0;
 };
 
 }  // namespace

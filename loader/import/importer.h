@@ -17,9 +17,9 @@ struct ImportResult {
   int64_t float_elements = 0;  // of all float tensors in the file that were met
 };
 
-// Turns the nodes of the main graph, in their order, into canonical nodes; branches of an If whose
-// condition is constant are imported in its place. `input_shapes`: of every input that is not a
-// weight. Fills `source.places`.
+// Turns the nodes of the main graph, in their order, into canonical nodes; the branch of an If
+// whose condition is constant is imported in its place, the body of a Loop or Scan once for each
+// pass. `input_shapes`: of every input that is not a weight. Fills `source.places`.
 ImportResult import_model(ModelSource& source, const std::map<std::string, Shape>& input_shapes,
                           const LoadOptions& options);
 

@@ -5,12 +5,6 @@
 namespace headrace {
 namespace {
 
-std::string unique(std::set<std::string>& taken, const std::string& wanted) {
-  std::string name = wanted;
-  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", wanted, i);
-  return name;
-}
-
 void collect(const onnx::GraphProto& graph, std::set<std::string>& names) {
   for (const auto& input : graph.input()) names.insert(input.name());
   for (const auto& tensor : graph.initializer()) names.insert(tensor.name());
@@ -24,6 +18,22 @@ void collect(const onnx::GraphProto& graph, std::set<std::string>& names) {
 }  // namespace
 
 ValueNames::ValueNames(const onnx::ModelProto& model) { collect(model.graph(), values_); }
+
+// Numbered from where the last search for a free name ended: a loop asks for the same one often.
+std::string ValueNames::unique(std::set<std::string>& taken, const std::string& wanted) {
+  if (taken.insert(wanted).second) return wanted;
+  int& number = numbers_.try_emplace(wanted, 2).first->second;
+  for (;; ++number) {
+    std::string name = fmt::format("{}_{}", wanted, number);
+    if (taken.insert(name).second) return name;
+  }
+}
+
+// Two subgraphs may use one name, and the body of a loop is imported once for each pass.
+std::string ValueNames::name_in_file(const std::string& name) {
+  const bool first = values_.count(name) > 0 && given_.insert(name).second;
+  return first ? name : unique(values_, name);
+}
 
 void ValueNames::name_nodes(Graph& graph, size_t first, const onnx::NodeProto& source,
                             const std::vector<Operand>& outputs) {
@@ -44,10 +54,9 @@ void ValueNames::name_nodes(Graph& graph, size_t first, const onnx::NodeProto& s
       const auto bound = std::find_if(outputs.begin(), outputs.end(), [&](const Operand& operand) {
         return operand.kind == Operand::Kind::computed && operand.value == node.outputs[i];
       });
-      // Names of the file are unique already, save those of an If's branches.
       graph.value(node.outputs[i]).name =
           bound != outputs.end()
-              ? source.output(static_cast<int>(bound - outputs.begin()))
+              ? name_in_file(source.output(static_cast<int>(bound - outputs.begin())))
               : unique(values_, i == 0 ? node.name : fmt::format("{}:{}", node.name, i));
     }
   }

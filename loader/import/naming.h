@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,7 +23,12 @@ class ValueNames {
                   const std::vector<Operand>& outputs);
 
  private:
+  std::string name_in_file(const std::string& name);
+  std::string unique(std::set<std::string>& taken, const std::string& wanted);
+
   std::set<std::string> values_, nodes_;
+  std::map<std::string, int> numbers_;  // where to go on for each name that was taken
+  std::set<std::string> given_;         // those of the file that a value bears
 };
 
 }  // namespace headrace

@@ -98,7 +98,7 @@ bool carries_gradient(const NodeProto& node, int input) {
   if (op == "BatchNormalization") return input < 3;
   if (op == "ScatterND" || op == "ScatterElements" || op == "Scatter") return input != 1;
   if (op == "TensorScatter") return input != 2;
-  if (op == "If" || op == "Loop") return false;
+  if (op == "If" || op == "Loop" || op == "Scan") return false;  // by way of their subgraphs
   if (op == "Cast") {
     for (const auto& attribute : node.attribute()) {
       if (attribute.name() != "to") continue;
@@ -112,14 +112,27 @@ bool carries_gradient(const NodeProto& node, int input) {
 constexpr auto kOwners = std::to_array<std::string_view>(
     {"Conv", "ConvTranspose", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
      "GroupNormalization", "RMSNormalization"});
-constexpr auto kProducts =
-    std::to_array<std::string_view>({"Gemm", "MatMul", "LSTM", "GRU", "RNN", "Einsum"});
+constexpr auto kProducts = std::to_array<std::string_view>({"Gemm", "MatMul", "Einsum"});
+constexpr auto kRecurrent = std::to_array<std::string_view>({"LSTM", "GRU", "RNN"});
 constexpr auto kMovesOnly = std::to_array<std::string_view>(
     {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"});
 
 bool is_weight_place(const NodeProto& node, int input) {
   if (owns_its_weights(node.op_type())) return input >= 1;
+  // Not lengths and initial states.
+  if (among(kRecurrent, node.op_type())) return (input >= 1 && input <= 3) || input == 7;
   return among(kProducts, node.op_type()) || (node.op_type() == "Gather" && input == 0);
+}
+
+// What holds of an input of a loop's body holds of the value that the node gives it.
+void pass_to_arguments(const NodeProto& node, const GraphProto& body, Reach& reach) {
+  // Before opset 9 a Scan has its lengths in front.
+  const int ahead = node.op_type() == "Scan" ? node.input_size() - body.input_size() : 0;
+  for (int i = 0; i < body.input_size() && i + ahead < node.input_size(); ++i) {
+    if (i + ahead < 0 || node.input(i + ahead).empty()) continue;
+    for (auto* set : {&reach.differentiable, &reach.weight_places})
+      if (set->count(body.input(i).name()) > 0) set->insert(node.input(i + ahead));
+  }
 }
 
 void visit(const GraphProto& graph, Reach& reach) {
@@ -145,6 +158,7 @@ void visit(const GraphProto& graph, Reach& reach) {
         for (const auto& output : attribute.g().output())
           reach.differentiable.insert(output.name());
       visit(attribute.g(), reach);
+      pass_to_arguments(node, attribute.g(), reach);
     }
   }
 }

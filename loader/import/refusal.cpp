@@ -76,7 +76,7 @@ std::string operator_name(const onnx::NodeProto& node) {
 
 std::string refusal_by_name(const onnx::NodeProto& node) {
   const std::string name = operator_name(node);
-  if (name == "If" || name == kGradientOperator || find_rule(name) != nullptr) return {};
+  if (name == kGradientOperator || find_rule(name) != nullptr) return {};
   const auto known = std::find_if(kReasons.begin(), kReasons.end(),
                                   [&](const Reason& reason) { return reason.op == name; });
   if (known != kReasons.end()) return std::string(known->why);

@@ -32,6 +32,7 @@ std::span<const ImportRule> movement_rules();
 std::span<const ImportRule> indexing_rules();
 std::span<const ImportRule> constant_rules();
 std::span<const ImportRule> sequence_rules();
+std::span<const ImportRule> control_flow_rules();
 std::span<const ImportRule> loss_rules();
 std::span<const ImportRule> tabular_rules();
 std::span<const ImportRule> optimizer_rules();

@@ -40,7 +40,8 @@ void split_to_sequence(ImportContext& c) {
   }
   if (std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != length)
     throw Unsupported("parts {} of a dimension of {}", to_string(sizes), length);
-  std::vector<ValueId> parts = {c.value(0)};
+  std::vector<ValueId> parts;
+  if (sizes.size() == 1) parts = {c.value(0)};
   if (sizes.size() > 1)
     parts = c.add_all("Split", {c.value(0)}, {{"axis", axis}, {"split", sizes}});
   const bool keep = c.has(1) || c.get_int("keepdims", 1) != 0;
@@ -65,10 +66,26 @@ void sequence_length(ImportContext& c) {
   c.result(scalar_tensor(static_cast<int64_t>(items_of(c).size())));
 }
 
+// Joins the items along an axis that they have or, with new_axis, along one of their number.
+void concat_from_sequence(ImportContext& c) {
+  const auto& items = items_of(c);
+  if (items.empty()) throw Unsupported("an empty sequence");
+  std::vector<ValueId> parts;
+  for (const Operand& item : items) parts.push_back(c.value_of(item));
+  Shape shape = c.type_of(parts[0]).shape;
+  const auto rank = static_cast<int64_t>(shape.size());
+  const bool new_axis = c.get_int("new_axis", 0) != 0;
+  const int64_t axis = c.axis(0, new_axis ? rank + 1 : rank);
+  if (new_axis) {
+    shape.insert(shape.begin() + axis, 1);
+    for (ValueId& part : parts) part = c.reshape(part, shape);
+  }
+  c.result(parts.size() == 1 ? parts[0] : c.add("Concat", parts, {{"axis", axis}}));
+}
+
 constexpr ImportRule kRules[] = {
-    {"SequenceConstruct", sequence_construct},
-    {"SplitToSequence", split_to_sequence},
-    {"SequenceAt", sequence_at},
+    {"ConcatFromSequence", concat_from_sequence}, {"SequenceConstruct", sequence_construct},
+    {"SplitToSequence", split_to_sequence},       {"SequenceAt", sequence_at},
     {"SequenceLength", sequence_length},
 };
 

@@ -12,7 +12,6 @@ namespace {
 constexpr float kMaskMagnitude = 1e9F;
 
 bool looks_like_a_mask(const HostTensor& data) {
-  if (data.type.dtype != DType::f32) return false;
   const auto values = data.as<float>();
   return std::any_of(values.begin(), values.end(),
                      [](float value) { return !(std::fabs(value) < kMaskMagnitude); });
@@ -68,29 +67,20 @@ WeightTable::WeightTable(Graph& graph, const LoadOptions& options, Reach reach, 
 
 bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
   const TensorType& type = data.type;
-  if (options_.trained) {
-    if (options_.trained->count(place.name) == 0) return false;
-    if (type.dtype == DType::f32) return true;
-    wrong_dtypes_[std::string(name_of(type.dtype))].push_back(place.name);
-    return false;
-  }
-  if (!is_float(type.dtype) || type.rank() == 0 || type.elements() == 0) return false;
+  if (type.dtype != DType::f32) return false;
+  if (options_.trained) return options_.trained->count(place.name) > 0;
+  if (type.rank() == 0 || type.elements() == 0) return false;
   if (reach_.differentiable.count(place.name) == 0) return false;
   // Where several nodes read the tensor, each reader's own name decides, once it has one.
   const auto readers = reach_.readers.find(place.name);
   if ((readers == reach_.readers.end() || readers->second < 2) &&
       matches_any(options_.freeze, place.name))
     return false;
-  const bool at_weight_place = reach_.weight_places.count(place.name) > 0;
-  if (type.elements() == 1 && !at_weight_place &&
-      (place.constant_node || is_generated_name(place.name)))
+  const bool in_place = at_weight_place(place.name);
+  if (type.elements() == 1 && !in_place &&
+      (place.holder == Holder::constant || is_generated_name(place.name)))
     return false;
-  if (!at_weight_place && looks_like_a_mask(data)) return false;
-  if (type.dtype != DType::f32) {
-    if (options_.training) wrong_dtypes_[std::string(name_of(type.dtype))].push_back(place.name);
-    return false;
-  }
-  return true;
+  return in_place || !looks_like_a_mask(data);
 }
 
 int WeightTable::add(WeightPlace place, HostTensor data) {
@@ -100,7 +90,7 @@ int WeightTable::add(WeightPlace place, HostTensor data) {
 }
 
 bool WeightTable::gets_own_copy(const Entry& entry, const Reader& reader) const {
-  if (options_.untie == "none") return false;
+  if (options_.untie == "none" || !reader.in_file) return false;
   if (options_.untie != "auto") return matches_any(untie_globs_, entry.place.name);
   const std::string& op = reader.node->op_type();
   if (owns_its_weights(op) && reader.input > 0) return true;
@@ -132,7 +122,7 @@ WeightTable::Choice WeightTable::choose(const Entry& entry, const Reader& reader
   const std::string& root = entry.place.name;
   if (!own && entry.shared != kNoValue) return {.name = graph_.value(entry.shared).name};
   if (taken_.count(root) == 0) return {.name = root};
-  // Without a copy of its own only a tensor of an If's branch comes here, whose name another branch
+  // Without a copy of its own only a tensor of a subgraph comes here, whose name another subgraph
   // has.
   return {.name = copy_name(entry, reader), .copy = own};
 }
@@ -142,7 +132,15 @@ bool WeightTable::frozen(int weight, const Reader& reader) const {
 }
 
 ValueId WeightTable::acquire(Entry& entry, const Reader& reader, Role role) {
-  ++entry.readers;
+  ValueId& known =
+      entry.by_reader
+          .try_emplace({reader.graph, first_output(*reader.node), reader.input}, kNoValue)
+          .first->second;
+  if (known == kNoValue) known = choose_value(entry, reader, role);
+  return known;
+}
+
+ValueId WeightTable::choose_value(Entry& entry, const Reader& reader, Role role) {
   entry.reader_ops.insert(reader.node->op_type());
   const Choice choice = choose(entry, reader);
   if (!choice.copy && entry.shared != kNoValue) return entry.shared;
@@ -204,11 +202,12 @@ std::vector<Weight> WeightTable::in_graph() const {
 std::vector<std::string> WeightTable::notes() const {
   std::vector<std::string> lines;
   for (const Entry& entry : weights_) {
-    if (entry.readers < 2 || (entry.copies == 0 && entry.shared == kNoValue)) continue;
+    const size_t readers = entry.by_reader.size();
+    if (readers < 2 || (entry.copies == 0 && entry.shared == kNoValue)) continue;
     const std::string nodes =
         entry.reader_ops.size() == 1
-            ? fmt::format("{} {} nodes", entry.readers, *entry.reader_ops.begin())
-            : fmt::format("{} nodes ({})", entry.readers, fmt::join(entry.reader_ops, ", "));
+            ? fmt::format("{} {} nodes", readers, *entry.reader_ops.begin())
+            : fmt::format("{} nodes ({})", readers, fmt::join(entry.reader_ops, ", "));
     if (entry.copies > 0)
       lines.push_back(
           fmt::format("{} shared {}: each trains its own copy", nodes, entry.place.name));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "graph/graph.h"
@@ -22,14 +23,19 @@ class WeightTable {
   WeightTable(Graph& graph, const LoadOptions& options, Reach reach, ModelSource& source);
 
   struct Reader {
-    const onnx::NodeProto* node;
-    int input;
-    GraphPath graph;
-    std::string alias;  // the Identity output that the node reads, or empty
+    const onnx::NodeProto* node = nullptr;
+    int input = 0;
+    GraphPath graph{};
+    std::string alias{};  // the Identity output that the node reads, or empty
+    bool in_file = true;  // false: no copy can be written for it, so it shares what others read
   };
 
-  // `place.name` is the name that the graph knows the tensor by.
+  // `place.name` is the name that the graph knows the tensor by; `data` as it is computed with.
   int add(WeightPlace place, HostTensor data);
+  // Whether the value arrives where operators have their weights.
+  bool at_weight_place(const std::string& name) const {
+    return reach_.weight_places.count(name) > 0;
+  }
   bool trainable(int weight) const { return weights_[static_cast<size_t>(weight)].trainable; }
   // Whether --freeze names the tensor that this reader would be given.
   bool frozen(int weight, const Reader& reader) const;
@@ -44,10 +50,6 @@ class WeightTable {
   std::vector<StateUpdate> state_updates() const;
   std::vector<Weight> in_graph() const;  // in graph order
   std::vector<std::string> notes() const;
-  // Names of float weights that cannot be trained because they are not f32, by dtype.
-  const std::map<std::string, std::vector<std::string>>& wrong_dtypes() const {
-    return wrong_dtypes_;
-  }
   int64_t float_elements() const;  // over all tensors added that hold floats and have a rank
 
  private:
@@ -57,7 +59,9 @@ class WeightTable {
     bool trainable = false;
     ValueId shared = kNoValue;  // the value of those who share it, or of the first reader
     std::set<std::string> reader_ops{};
-    int readers = 0, copies = 0;
+    // A node in the body of a loop reads its tensor once in each pass.
+    std::map<std::tuple<GraphPath, std::string, int>, ValueId> by_reader{};
+    int copies = 0;
   };
 
   // Under which name a reader gets the tensor, and whether that is a copy of its own.
@@ -70,6 +74,7 @@ class WeightTable {
   bool decide(const WeightPlace& place, const HostTensor& data);
   bool gets_own_copy(const Entry& entry, const Reader& reader) const;
   ValueId acquire(Entry& entry, const Reader& reader, Role role);
+  ValueId choose_value(Entry& entry, const Reader& reader, Role role);
   std::string copy_name(const Entry& entry, const Reader& reader) const;
 
   Graph& graph_;
@@ -82,7 +87,6 @@ class WeightTable {
   std::set<std::string> taken_;       // taken by values of the graph
   std::map<ValueId, ValueId> latest_state_;
   std::vector<ValueId> states_;
-  std::map<std::string, std::vector<std::string>> wrong_dtypes_;
 };
 
 }  // namespace headrace

@@ -9,12 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "graph/tensor_type.h"
 #include "loader/onnx/external_data.h"
 
 namespace headrace {
 
-// A graph inside a model: the If nodes on the way, each by its first output and the branch's
-// attribute name. Empty: the main graph.
+// A graph inside a model: the If, Loop and Scan nodes on the way, each by its first output and the
+// subgraph's attribute name. Empty: the main graph.
 using GraphPath = std::vector<std::pair<std::string, std::string>>;
 
 // An input of a node that reads a weight.
@@ -25,11 +26,16 @@ struct WeightUse {
   bool operator==(const WeightUse&) const = default;
 };
 
+// What holds a tensor in the file. The last two become plain ones when they are written to: a dense
+// initializer and a Constant node.
+enum class Holder : uint8_t { initializer, constant, sparse_initializer, constant_of_shape };
+
 // Where a weight's contents stand in the file.
 struct WeightPlace {
   GraphPath graph{};
-  std::string name{};  // the initializer, or the output of a Constant node
-  bool constant_node = false;
+  std::string name{};  // the initializer, or the output of the node
+  Holder holder = Holder::initializer;
+  TensorType type{};  // in the file; a float16 weight is an f32 in the graph
   // A copy of the tensor above that some of its users were given for their own. It is written as an
   // initializer of the main graph. `alias`: it takes the place of the Identity node with this
   // output.

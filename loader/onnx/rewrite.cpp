@@ -4,6 +4,8 @@
 #include <set>
 
 #include "graph/error.h"
+#include "loader/onnx/float_kinds.h"
+#include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -35,24 +37,61 @@ GraphProto* find_graph(ModelProto& model, const GraphPath& path) {
   return graph;
 }
 
-TensorProto* find_tensor(ModelProto& model, const WeightPlace& place) {
-  GraphProto* graph = find_graph(model, place.graph);
-  if (graph == nullptr) return nullptr;
-  if (place.constant_node) {
-    NodeProto* node = find_node(*graph, place.name);
-    if (node == nullptr || node->op_type() != "Constant") return nullptr;
-    for (auto& attribute : *node->mutable_attribute())
-      if (attribute.name() == "value" && attribute.has_t()) return attribute.mutable_t();
-    return nullptr;
+// What holds a tensor; no more than one of the pointers is set.
+struct Found {
+  GraphProto* graph = nullptr;
+  TensorProto* initializer = nullptr;
+  onnx::SparseTensorProto* sparse = nullptr;
+  NodeProto* node = nullptr;
+
+  explicit operator bool() const { return initializer || sparse || node; }
+};
+
+Found find_holder(ModelProto& model, const WeightPlace& place) {
+  Found found{.graph = find_graph(model, place.graph)};
+  if (found.graph == nullptr) return found;
+  if (place.holder == Holder::initializer) {
+    for (TensorProto& tensor : *found.graph->mutable_initializer())
+      if (tensor.name() == place.name) found.initializer = &tensor;
+  } else if (place.holder == Holder::sparse_initializer) {
+    for (auto& sparse : *found.graph->mutable_sparse_initializer())
+      if (sparse.values().name() == place.name) found.sparse = &sparse;
+  } else {
+    NodeProto* node = find_node(*found.graph, place.name);
+    const char* op = place.holder == Holder::constant ? "Constant" : "ConstantOfShape";
+    if (node != nullptr && node->op_type() == op) found.node = node;
   }
-  for (TensorProto& tensor : *graph->mutable_initializer())
-    if (tensor.name() == place.name) return &tensor;
-  if (!place.graph.empty()) return nullptr;
+  if (found || !place.graph.empty() || place.holder != Holder::initializer) return found;
   for (auto& info : *model.mutable_training_info())
     if (info.has_algorithm())
       for (TensorProto& tensor : *info.mutable_algorithm()->mutable_initializer())
-        if (tensor.name() == place.name) return &tensor;
-  return nullptr;
+        if (tensor.name() == place.name) found.initializer = &tensor;
+  return found;
+}
+
+// The node becomes, if it is not yet, a Constant that holds the tensor.
+void write_constant(const HostTensor& data, NodeProto& node) {
+  for (auto& attribute : *node.mutable_attribute())
+    if (node.op_type() == "Constant" && attribute.name() == "value" && attribute.has_t())
+      return write_tensor(data, *attribute.mutable_t());
+  node.set_op_type("Constant");
+  node.clear_input();
+  node.clear_attribute();
+  auto& attribute = *node.add_attribute();
+  attribute.set_name("value");
+  attribute.set_type(onnx::AttributeProto::TENSOR);
+  write_tensor(data, *attribute.mutable_t());
+}
+
+void write_holder(const HostTensor& data, const Found& found, const std::string& name) {
+  if (found.initializer != nullptr) return write_tensor(data, *found.initializer);
+  if (found.node != nullptr) return write_constant(data, *found.node);
+  auto& sparse = *found.graph->mutable_sparse_initializer();
+  sparse.erase(std::find_if(sparse.begin(), sparse.end(),
+                            [&](const auto& entry) { return &entry == found.sparse; }));
+  TensorProto& dense = *found.graph->add_initializer();
+  dense.set_name(name);
+  write_tensor(data, dense);
 }
 
 NodeProto* find_reader(ModelProto& model, const WeightUse& use) {
@@ -112,7 +151,7 @@ bool has_places(const ModelProto& model, const std::map<std::string, WeightPlace
   auto& searched = const_cast<ModelProto&>(model);
   return std::all_of(places.begin(), places.end(), [&](const auto& item) {
     const WeightPlace& place = item.second;
-    if (find_tensor(searched, place) == nullptr) return false;
+    if (!find_holder(searched, place)) return false;
     if (!place.alias.empty() && find_node(*searched.mutable_graph(), place.alias) == nullptr)
       return false;
     return std::all_of(place.uses.begin(), place.uses.end(),
@@ -121,31 +160,35 @@ bool has_places(const ModelProto& model, const std::map<std::string, WeightPlace
 }
 
 HostTensor read_place(const ModelProto& model, const WeightPlace& place, ExternalData& external) {
-  const TensorProto* tensor = find_tensor(const_cast<ModelProto&>(model), place);
-  HEADRACE_CHECK(tensor != nullptr, "weight '{}' is not in the file", place.name);
-  return read_tensor(*tensor, nullptr, external);
+  const Found found = find_holder(const_cast<ModelProto&>(model), place);
+  HEADRACE_CHECK(found, "weight '{}' is not in the file", place.name);
+  if (found.initializer != nullptr) return read_tensor(*found.initializer, nullptr, external);
+  if (found.sparse != nullptr) return read_sparse(*found.sparse, external);
+  if (place.holder == Holder::constant_of_shape) return read_filled(*found.node, place.type.shape);
+  return *read_constant(*found.node, nullptr, external);
 }
 
 void replace_weights(ModelProto& model, const std::map<std::string, WeightPlace>& places,
                      const std::map<std::string, HostTensor>& weights) {
-  std::map<std::string, const HostTensor*> copies;
+  std::map<std::string, HostTensor> copies;
   for (const auto& [name, data] : weights) {
     const auto place = places.find(name);
     if (place == places.end()) throw Error("the model has no weight '{}' to be written", name);
-    TensorProto* tensor = find_tensor(model, place->second);
-    HEADRACE_CHECK(tensor != nullptr, "weight '{}' is not in the file", name);
-    const Shape shape(tensor->dims().begin(), tensor->dims().end());
-    if (data.type.shape != shape || onnx_of_dtype(data.type.dtype) != tensor->data_type())
-      throw Error("weight '{}' is {} {} in the model, not {}", name,
-                  onnx_type_name(tensor->data_type()), to_string(shape), to_string(data.type));
+    const Found found = find_holder(model, place->second);
+    HEADRACE_CHECK(found, "weight '{}' is not in the file", name);
+    const TensorType& type = place->second.type;
+    if (data.type.shape != type.shape ||
+        !(data.type.dtype == type.dtype || widens(type.dtype, data.type.dtype)))
+      throw Error("weight '{}' is {} in the model, not {}", name, to_string(type),
+                  to_string(data.type));
     if (place->second.copy) {
-      copies[name] = &data;
+      copies[name] = converted(data, type.dtype);
     } else {
-      write_tensor(data, *tensor);
+      write_holder(converted(data, type.dtype), found, place->second.name);
     }
   }
   // Readers are found by what they read until the last copy is placed.
-  for (const auto& [name, data] : copies) add_copy(model, name, places.at(name), *data);
+  for (const auto& [name, data] : copies) add_copy(model, name, places.at(name), data);
 }
 
 }  // namespace headrace

@@ -6,6 +6,18 @@
 
 namespace headrace {
 
+// A sparse tensor is two dense ones.
+template <typename Sparse, typename Visit>
+void visit_parts(Sparse& sparse, const Visit& visit) {
+  if constexpr (std::is_const_v<Sparse>) {
+    visit(sparse.values());
+    visit(sparse.indices());
+  } else {
+    visit(*sparse.mutable_values());
+    visit(*sparse.mutable_indices());
+  }
+}
+
 // Visits every tensor of a graph, const or not: initializers and attributes, also those of
 // subgraphs.
 template <typename Graph, typename Visit>
@@ -13,17 +25,21 @@ requires std::is_same_v<std::remove_const_t<Graph>, onnx::GraphProto>
 void for_each_tensor(Graph& graph, const Visit& visit) {
   if constexpr (std::is_const_v<Graph>) {
     for (const auto& tensor : graph.initializer()) visit(tensor);
+    for (const auto& sparse : graph.sparse_initializer()) visit_parts(sparse, visit);
     for (const auto& node : graph.node()) {
       for (const auto& attribute : node.attribute()) {
         if (attribute.has_t()) visit(attribute.t());
+        if (attribute.has_sparse_tensor()) visit_parts(attribute.sparse_tensor(), visit);
         if (attribute.has_g()) for_each_tensor(attribute.g(), visit);
       }
     }
   } else {
     for (auto& tensor : *graph.mutable_initializer()) visit(tensor);
+    for (auto& sparse : *graph.mutable_sparse_initializer()) visit_parts(sparse, visit);
     for (auto& node : *graph.mutable_node()) {
       for (auto& attribute : *node.mutable_attribute()) {
         if (attribute.has_t()) visit(*attribute.mutable_t());
+        if (attribute.has_sparse_tensor()) visit_parts(*attribute.mutable_sparse_tensor(), visit);
         if (attribute.has_g()) for_each_tensor(*attribute.mutable_g(), visit);
       }
     }
