@@ -16,6 +16,12 @@ void report_json(const Inspection& model) {
   nlohmann::ordered_json unsupported = nlohmann::ordered_json::array();
   for (const auto& [op, domain, node, why] : model.unsupported)
     unsupported.push_back({{"operator", op}, {"domain", domain}, {"node", node}, {"why", why}});
+  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+  for (const auto& [name, type, held_by] : model.trainable_tensors)
+    tensors.push_back({{"name", name},
+                       {"dtype", name_of(type.dtype)},
+                       {"shape", type.shape},
+                       {"held_by", held_by}});
   const nlohmann::ordered_json json = {{"opset", model.opset},
                                        {"ir_version", model.ir_version},
                                        {"producer", model.producer},
@@ -23,10 +29,25 @@ void report_json(const Inspection& model) {
                                        {"operators", model.operators},
                                        {"parameters", model.parameters},
                                        {"trainable", model.trainable},
+                                       {"trainable_tensors", tensors},
+                                       {"notes", model.notes},
                                        {"flops", model.flops},
                                        {"supported", unsupported.empty()},
                                        {"unsupported", unsupported}};
   print_json(json);
+}
+
+void list_trainable(const Inspection& model) {
+  constexpr size_t kMost = 40;
+  TextTable table({{"trainable"}, {"type"}, {"held by"}});
+  const size_t shown = std::min(model.trainable_tensors.size(), kMost);
+  for (size_t i = 0; i < shown; ++i) {
+    const auto& [name, type, held_by] = model.trainable_tensors[i];
+    table.add({name, to_string(type), held_by});
+  }
+  if (shown > 0) fmt::print("\n{}", table.text());
+  if (shown < model.trainable_tensors.size())
+    fmt::print("and {} more; --json lists all\n", model.trainable_tensors.size() - shown);
 }
 
 void report_text(const Inspection& model, const Settings& settings) {
@@ -47,6 +68,9 @@ void report_text(const Inspection& model, const Settings& settings) {
   TextTable table({{"nodes", Align::right}, {"operator"}});
   for (const auto& [name, count] : operators) table.add({show_count(count), name});
   fmt::print("\n{}", table.text());
+  list_trainable(model);
+  for (const std::string& note : model.notes) fmt::print("\nnote: {}", note);
+  if (!model.notes.empty()) fmt::print("\n");
   if (model.unsupported.empty()) {
     fmt::print("\nevery node is supported\n");
     return;

@@ -32,6 +32,17 @@ void judge_by_name(const onnx::GraphProto& graph, Inspection& inspection) {
   }
 }
 
+std::string describe(const WeightPlace& place) {
+  std::string text = place.holder == Holder::constant             ? "Constant node"
+                     : place.holder == Holder::constant_of_shape  ? "ConstantOfShape node"
+                     : place.holder == Holder::sparse_initializer ? "sparse initializer"
+                                                                  : "initializer";
+  if (place.copy) text = fmt::format("copy of {} '{}'", text, place.name);
+  for (const auto& [output, attribute] : place.graph)
+    text += fmt::format(" in {} of '{}'", attribute, output);
+  return text;
+}
+
 }  // namespace
 
 Inspection inspect_model(const std::string& path, const LoadOptions& options) {
@@ -59,8 +70,15 @@ Inspection inspect_model(const std::string& path, const LoadOptions& options) {
   ImportResult result = import_model(*source, bound.shapes, assumed);
   if (complete) inspection.unsupported = std::move(result.unsupported);
   inspection.parameters = result.float_elements;
+  inspection.notes = std::move(result.notes);
   for (const Value& value : result.forward.graph.values())
-    if (value.role == Role::parameter) inspection.trainable += value.type.elements();
+    if (value.role == Role::parameter) {
+      inspection.trainable += value.type.elements();
+      const auto place = source->places.find(value.name);
+      if (place != source->places.end())
+        inspection.trainable_tensors.push_back(
+            {value.name, place->second.type, describe(place->second)});
+    }
   if (complete && inspection.unsupported.empty())
     for (const Node& node : result.forward.graph.nodes())
       inspection.flops += node_cost(result.forward.graph, node).flops;

@@ -80,6 +80,13 @@ struct Inspection {
   int64_t nodes = 0;
   std::map<std::string, int64_t> operators{};
   int64_t parameters = 0, trainable = 0;  // elements
+  struct Trainable {
+    std::string name;
+    TensorType type;
+    std::string held_by;  // "initializer", "Constant node in then_branch of 'y'"
+  };
+  std::vector<Trainable> trainable_tensors{};
+  std::vector<std::string> notes{};  // as Model's
   struct Unsupported {
     std::string op, domain, node, why;
   };

@@ -117,6 +117,13 @@ constexpr auto kRecurrent = std::to_array<std::string_view>({"LSTM", "GRU", "RNN
 constexpr auto kMovesOnly = std::to_array<std::string_view>(
     {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"});
 
+constexpr auto kSelects =
+    std::to_array<std::string_view>({"Slice", "Split", "Gather", "Concat", "Expand", "Tile"});
+
+bool is_initial_state(const NodeProto& node, int input) {
+  return among(kRecurrent, node.op_type()) && (input == 5 || input == 6);
+}
+
 bool is_weight_place(const NodeProto& node, int input) {
   if (owns_its_weights(node.op_type())) return input >= 1;
   // Not lengths and initial states.
@@ -130,7 +137,7 @@ void pass_to_arguments(const NodeProto& node, const GraphProto& body, Reach& rea
   const int ahead = node.op_type() == "Scan" ? node.input_size() - body.input_size() : 0;
   for (int i = 0; i < body.input_size() && i + ahead < node.input_size(); ++i) {
     if (i + ahead < 0 || node.input(i + ahead).empty()) continue;
-    for (auto* set : {&reach.differentiable, &reach.weight_places})
+    for (auto* set : {&reach.differentiable, &reach.weight_places, &reach.initial_states})
       if (set->count(body.input(i).name()) > 0) set->insert(node.input(i + ahead));
   }
 }
@@ -145,8 +152,12 @@ void visit(const GraphProto& graph, Reach& reach) {
     const bool reached = any_output_in(reach.differentiable);
     const bool moves_weight =
         among(kMovesOnly, node.op_type()) && any_output_in(reach.weight_places);
+    const bool moves_state =
+        (among(kMovesOnly, node.op_type()) || among(kSelects, node.op_type())) &&
+        any_output_in(reach.initial_states);
     for (int i = 0; i < node.input_size(); ++i) {
       if (node.input(i).empty()) continue;
+      if (moves_state || is_initial_state(node, i)) reach.initial_states.insert(node.input(i));
       ++reach.readers[node.input(i)];
       if (reached && carries_gradient(node, i)) reach.differentiable.insert(node.input(i));
       if (is_weight_place(node, i) || (moves_weight && i == 0))

@@ -18,6 +18,8 @@ struct Reach {
   // Values that arrive, possibly transposed or reshaped, at the place of a weight: convolution,
   // matrix product, normalisation, embedding.
   std::unordered_set<std::string> weight_places;
+  // Values that arrive, possibly moved, as the initial state of a recurrence.
+  std::unordered_set<std::string> initial_states;
   std::unordered_map<std::string, int> readers;  // how many nodes' inputs each value is
 };
 

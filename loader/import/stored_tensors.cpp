@@ -68,14 +68,15 @@ void StoredTensors::add_initializers(const GraphProto& graph, const GraphPath& p
         dtype_of_onnx(tensor.data_type())
             ? stored({.graph = path, .name = tensor.name()},
                      [&] { return read_tensor(tensor, source_.imported(), *source_.external); })
-            : unreadable(onnx_type_name(tensor.data_type()));
+            : unreadable(fmt::format("a tensor of type {}", onnx_type_name(tensor.data_type())));
   }
   for (const auto& sparse : graph.sparse_initializer()) {
     const std::string& name = sparse.values().name();
     names[name] = dtype_of_onnx(sparse.values().data_type())
                       ? stored({.graph = path, .name = name, .holder = Holder::sparse_initializer},
                                [&] { return read_sparse(sparse, *source_.external); })
-                      : unreadable(onnx_type_name(sparse.values().data_type()));
+                      : unreadable(fmt::format("a tensor of type {}",
+                                               onnx_type_name(sparse.values().data_type())));
   }
 }
 

@@ -17,6 +17,11 @@ bool looks_like_a_mask(const HostTensor& data) {
                      [](float value) { return !(std::fabs(value) < kMaskMagnitude); });
 }
 
+bool is_zero(const HostTensor& data) {
+  const auto values = data.as<float>();
+  return std::all_of(values.begin(), values.end(), [](float value) { return value == 0; });
+}
+
 // Names that exporters give to what they computed, as opposed to parameters of a module.
 bool is_generated_name(const std::string& name) {
   static const std::vector<std::string> patterns = {"onnx::*", "/*",         "val_#",      "_val_#",
@@ -80,6 +85,9 @@ bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
   if (type.elements() == 1 && !in_place &&
       (place.holder == Holder::constant || is_generated_name(place.name)))
     return false;
+  // Exporters write out the zeros that a recurrence starts from.
+  if (reach_.initial_states.count(place.name) > 0 && is_generated_name(place.name) && is_zero(data))
+    return false;
   return in_place || !looks_like_a_mask(data);
 }
 
@@ -94,7 +102,10 @@ bool WeightTable::gets_own_copy(const Entry& entry, const Reader& reader) const 
   if (options_.untie != "auto") return matches_any(untie_globs_, entry.place.name);
   const std::string& op = reader.node->op_type();
   if (owns_its_weights(op) && reader.input > 0) return true;
-  return entry.data.type.rank() == 1 && op != "Gather";
+  // Parts of one tensor belong together.
+  static const std::set<std::string> takes_parts = {"Gather", "GatherElements", "GatherND",
+                                                    "Slice",  "Split",          "SplitToSequence"};
+  return entry.data.type.rank() == 1 && takes_parts.count(op) == 0;
 }
 
 std::string WeightTable::copy_name(const Entry& entry, const Reader& reader) const {

@@ -62,6 +62,8 @@ class Inspect(HeadraceTest):
         self.assertEqual(model["nodes"], sum(model["operators"].values()))
         self.assertEqual((model["supported"], model["unsupported"]), (True, []))
         self.assertEqual(model["parameters"], model["trainable"])
+        self.assertEqual([tensor["held_by"] for tensor in model["trainable_tensors"]],
+                         6 * ["initializer"])
         self.assertGreater(model["flops"], 2 * 6 * model["parameters"] * 0.8)
 
     def test_frozen_parameters_are_not_trainable(self):
@@ -76,6 +78,7 @@ class Inspect(HeadraceTest):
     def test_text(self):
         text = self.succeed("inspect", FIXTURES / "lenet.dynamo.onnx").stdout
         self.assertRegex(text, r"\n +\d+  Conv\n")
+        self.assertRegex(text, r"\n\S+weight +f32\[\d+.*initializer\n")
         self.assertIn("every node is supported", text)
 
 

@@ -81,6 +81,24 @@ TEST(Weights, InitialStatesMadeByTheModelAreNone) {
   EXPECT_THAT(weight_names(model), ElementsAre("w", "r"));
 }
 
+TEST(Weights, ZerosThatAnExporterWroteForTheFirstStateAreNone) {
+  const auto body = [](const std::string& name) {
+    return "g (float[2,1,1] x) => (float[2,1,1,1] y) <float[1,1,1] w = {1}, float[1,1,1] r = {1}, "
+           "float[1,1] " +
+           name + " = {0}, int64[1] first = {0}> { h = Unsqueeze(" + name +
+           ", first) y = RNN<hidden_size = 1>(x, w, r, , , h) }";
+  };
+  EXPECT_THAT(weight_names(load_text(body("val_3"))), ElementsAre("w", "r"));
+  EXPECT_THAT(weight_names(load_text(body("start"))), ElementsAre("start", "w", "r"));
+}
+
+TEST(Untie, PartsOfOneBiasStayTogether) {
+  const Model model = load_text(R"(g (float[2,2] x) => (float[2,2] y)
+<float[4] b = {1,2,3,4}, int64[1] zero = {0}, int64[1] two = {2}, int64[1] four = {4}>
+{ first = Slice(b, zero, two) second = Slice(b, two, four) a = Add(x, first) y = Mul(a, second) })");
+  EXPECT_THAT(weight_names(model), ElementsAre("b"));
+}
+
 // The text gives halves by their bits: w is 1 2 3 4, b is 1 2.
 const std::string kHalf = R"(g (float16[2,2] x) => (float16[2,2] y)
 <float16[2,2] w = {15360, 16384, 16896, 17408}, float16[2] b = {15360, 16384}>
