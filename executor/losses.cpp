@@ -66,6 +66,14 @@ ValueId add_target(Graph& graph, AttachedLosses& attached, const LossOption& opt
   return id;
 }
 
+// What an output was before its last node turned it into probabilities, or kNoValue. Losses are
+// taken of that: where a probability rounds to 0 or 1 its logarithm tells nothing.
+ValueId scores_before(const Graph& graph, ValueId output, std::string_view op) {
+  const NodeId maker = graph.value(output).producer;
+  if (maker == kNoNode || graph.node(maker).op != op) return kNoValue;
+  return graph.node(maker).inputs[0];
+}
+
 ValueId add_class_loss(Graph& graph, AttachedLosses& attached, const LossOption& option,
                        ValueId output) {
   const int64_t axis = class_axis(graph, output);
@@ -84,6 +92,10 @@ ValueId add_class_loss(Graph& graph, AttachedLosses& attached, const LossOption&
       {"axis", axis}, {"reduction", std::string("mean")}, {"ignore_index", kIgnoredTarget}};
   if (option.kind == "cross-entropy")
     return graph.add("SoftmaxCrossEntropy", {output, target}, attributes);
+  const ValueId scores = scores_before(graph, output, "Softmax");
+  if (scores != kNoValue &&
+      graph.node(graph.value(output).producer).attributes.get_int("axis") == axis)
+    return graph.add("SoftmaxCrossEntropy", {scores, target}, attributes);
   // The smallest normal float keeps log(0) finite.
   const ValueId positive = graph.add("Clip", {output}, {{"min", 1.1754944e-38}});
   return graph.add("NegativeLogLikelihood", {graph.add("Log", {positive}), target}, attributes);
@@ -95,6 +107,10 @@ ValueId add_pair_loss(Graph& graph, AttachedLosses& attached, const LossOption& 
                          : option.kind == "bce" ? "BinaryCrossEntropy"
                                                 : "BinaryCrossEntropyWithLogits";
   const ValueId target = add_target(graph, attached, option, output, graph.value(output).type);
+  if (const ValueId scores = scores_before(graph, output, "Sigmoid");
+      option.kind == "bce" && scores != kNoValue)
+    return graph.add("BinaryCrossEntropyWithLogits", {scores, target},
+                     {{"reduction", std::string("mean")}});
   return graph.add(op, {output, target}, {{"reduction", std::string("mean")}});
 }
 

@@ -15,7 +15,8 @@ inline constexpr int64_t kIgnoredTarget = -100;
 
 // One --loss: KIND[:output[:target]][*weight]. Kinds: cross-entropy (class scores and integer
 // targets; classes lie on axis 1, on the last axis of a rank-3 output), nll (the same on
-// probabilities), mse, bce (probabilities), bce-logits, output (the model's own scalar).
+// probabilities; those of a Softmax or a Sigmoid are taken back to its scores), mse, bce
+// (probabilities), bce-logits, output (the model's own scalar).
 struct LossOption {
   std::string kind, output, target;  // empty: the first output; "target"
   double weight = 1;

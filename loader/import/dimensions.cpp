@@ -104,8 +104,9 @@ std::string bind_batch(std::vector<Input>& inputs, int64_t batch) {
       if (input.dimensions.empty()) continue;
       if (input.dimensions[0].size == batch) return {};
       throw Error(
-          "the model's batch is fixed: input '{}' has {} rows, {} are asked for; use {} or "
-          "export the model with a free batch dimension",
+          "the model's batch is fixed: input '{}' has {} rows, {} are asked for; give "
+          "--microbatches so that --batch / --microbatches is {}, or export the model with a free "
+          "batch dimension",
           input.name, input.dimensions[0].size, batch, input.dimensions[0].size);
     }
     return {};

@@ -43,6 +43,21 @@ TEST(AttachLosses, ClassesLieOnAxisOneOrLast) {
   }
 }
 
+TEST(AttachLosses, ProbabilitiesAreTakenBackToTheirScores) {
+  const auto loss_of = [](const std::string& last, Attributes attributes, const std::string& kind) {
+    Graph graph = classifier({8, 10});
+    const ValueId scores = graph.outputs[0];
+    graph.outputs = {graph.add(last, {scores}, std::move(attributes))};
+    const AttachedLosses attached = attach_losses(graph, {kind});
+    const Node& node = graph.node(graph.value(attached.terms.at(0).value).producer);
+    return node.inputs[0] == scores ? node.op + " of scores" : node.op;
+  };
+  EXPECT_EQ(loss_of("Softmax", {{"axis", int64_t{1}}}, "nll"), "SoftmaxCrossEntropy of scores");
+  EXPECT_EQ(loss_of("Softmax", {{"axis", int64_t{0}}}, "nll"), "NegativeLogLikelihood");
+  EXPECT_EQ(loss_of("Sigmoid", {}, "bce"), "BinaryCrossEntropyWithLogits of scores");
+  EXPECT_EQ(loss_of("Sigmoid", {}, "mse"), "MeanSquaredError");
+}
+
 TEST(AttachLosses, NeedsALossOrAnOption) {
   Graph graph = classifier({8, 10});
   EXPECT_THAT([&] { attach_losses(graph, {}); }, ThrowsMessage<Error>(HasSubstr("--loss")));

@@ -57,7 +57,8 @@ TEST(Dimensions, OptionsThatDoNotFit) {
   EXPECT_THAT(refusal(kFree, with(4, {{"T", 2}, {"N", 3}})), HasSubstr("is bound to 3"));
   const std::string fixed = "g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }";
   EXPECT_THAT(refusal(fixed, with(4)),
-              HasSubstr("the model's batch is fixed: input 'x' has 2 rows"));
+              AllOf(HasSubstr("the model's batch is fixed: input 'x' has 2 rows"),
+                    HasSubstr("--batch / --microbatches is 2")));
   EXPECT_EQ(refusal(fixed, with(2)), "");
   EXPECT_THAT(refusal(fixed, with({}, {{"x:1", 4}})), HasSubstr("dimension x:1 of the model is 3"));
   EXPECT_THAT(refusal(fixed, with({}, {{"N", 4}})), HasSubstr("no free dimension"));
