@@ -5,7 +5,7 @@
 namespace headrace {
 
 std::span<const Command> all_commands() {
-  static const std::array<Command, 7> commands = {{
+  static const std::array<Command, 8> commands = {{
       {.name = "train",
        .bit = kTrain,
        .argument = "MODEL.onnx|RUN.toml",
@@ -52,6 +52,12 @@ std::span<const Command> all_commands() {
        .summary = "Operators, parameters, FLOPs, what is not supported",
        .examples = "  headrace inspect net.onnx --batch 8\n",
        .run = inspect_command},
+      {.name = "schedule",
+       .bit = kSchedule,
+       .summary = "One schedule by itself: build or read it, check, simulate, draw",
+       .examples = "  headrace schedule --scheduler zb-h1 --devices 4 --microbatches 8\n"
+                   "  headrace schedule --csv mine.csv --times 2,2,1 --latency 0.1 --json\n",
+       .run = schedule_command},
       {.name = "plugins",
        .bit = kPlugins,
        .summary = "Schedulers and partitioners that were found",

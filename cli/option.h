@@ -19,6 +19,7 @@ enum CommandBit : unsigned {
   kGrad = 8,
   kInspect = 16,
   kPlugins = 32,
+  kSchedule = 64,
   kBench = 128,
   kAllCommands = 255,
 };

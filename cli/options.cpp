@@ -1,4 +1,5 @@
 #include "cli/option.h"
+#include "cli/schedule_options.h"
 
 namespace headrace {
 namespace {
@@ -84,7 +85,7 @@ OptionGroup pipeline_options() {
            {.name = "scheduler-option",
             .value = "K=V",
             .help = "Option of that plugin (repeatable)",
-            .commands = kPipelines,
+            .commands = kPipelines | kSchedule,
             .target = [](Settings& s) -> Target { return &s.scheduler_options; }},
            {.name = "schedulers",
             .value = "A,B,...",
@@ -110,7 +111,7 @@ OptionGroup pipeline_options() {
            {.name = "plugin-path",
             .value = "DIR",
             .help = "Folder to find plugins in, before the others (repeatable)",
-            .commands = kPipelines | kPlugins,
+            .commands = kPipelines | kSchedule | kPlugins,
             .target = [](Settings& s) -> Target { return &s.plugin_path; },
             .meaning = Meaning::path}}};
 }
@@ -321,8 +322,14 @@ OptionGroup output_options() {
             .meaning = Meaning::written_file},
            {.name = "actions",
             .help = "Every action of the schedule, however long",
-            .commands = kPlan,
+            .commands = kPlan | kSchedule,
             .target = [](Settings& s) -> Target { return &s.actions; }},
+           {.name = "output",
+            .value = "F.csv",
+            .help = "The schedule as CSV, lowered with --lower",
+            .commands = kSchedule,
+            .target = [](Settings& s) -> Target { return &s.schedule.output; },
+            .meaning = Meaning::written_file},
            {.name = "json",
             .help = "One JSON object on standard output, nothing else there",
             .commands = kAllCommands,
@@ -332,9 +339,9 @@ OptionGroup output_options() {
 }  // namespace
 
 const std::vector<OptionGroup>& option_groups() {
-  static const std::vector<OptionGroup> groups = {model_options(),     pipeline_options(),
-                                                  optimizer_options(), rate_options(),
-                                                  training_options(),  output_options()};
+  static const std::vector<OptionGroup> groups = {
+      model_options(), pipeline_options(), schedule_options(), optimizer_options(),
+      rate_options(),  training_options(), output_options()};
   return groups;
 }
 

@@ -47,15 +47,17 @@ ordered_json to_json(const PluginInfo& plugin) {
                        {"version", plugin.version},     {"summary", plugin.summary},
                        {"file", plugin.file.string()},  {"abi", plugin.abi},
                        {"build_tag", plugin.build_tag}, {"options", options}};
+  if (!plugin.placement.empty()) json["placement"] = plugin.placement;
   if (!plugin.refused.empty()) json["refused"] = plugin.refused;
   return json;
 }
 
 void print_table(const std::vector<PluginInfo>& plugins) {
-  TextTable table({{"name"}, {"kind"}, {"version"}, {"what it does"}, {"file"}});
+  TextTable table({{"name"}, {"kind"}, {"version"}, {"stages"}, {"what it does"}, {"file"}});
   for (const auto& plugin : plugins)
     if (plugin.refused.empty())
-      table.add({plugin.name, plugin.kind, plugin.version, plugin.summary, plugin.file.string()});
+      table.add({plugin.name, plugin.kind, plugin.version, plugin.placement, plugin.summary,
+                 plugin.file.string()});
   fmt::print("{}", table.text());
   for (const auto& plugin : plugins) {
     if (plugin.options.empty() || !plugin.refused.empty()) continue;

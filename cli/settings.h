@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,18 @@
 #include "plugins/host/plugin_info.h"
 
 namespace headrace {
+
+// What `schedule` draws; where nothing is given, a file tells or the default holds.
+struct ScheduleSettings {
+  std::string scheduler;  // empty: breadth-first, or the file
+  std::string csv;
+  std::optional<int64_t> devices, stages_per_device, microbatches;
+  std::string times = "1,1,1";  // F, I and W of a device's whole share
+  double latency = 0, optimizer_time = 0;
+  std::optional<int64_t> max_activations;
+  bool lower = false, unit_steps = false;
+  std::string output;
+};
 
 // What a call of the program asks for: the options of all commands, with their defaults.
 struct Settings {
@@ -22,8 +35,9 @@ struct Settings {
   std::vector<std::string> plugin_path;
   std::string inputs, outputs;  // .npz files of `run` and `grad`
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
-  int measured_steps = 5;       // of bench
-  std::string report;           // page that is written
+  ScheduleSettings schedule;
+  int measured_steps = 5;  // of bench
+  std::string report;      // page that is written
   bool actions = false;
   bool json = false;
 };

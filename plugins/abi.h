@@ -137,6 +137,8 @@ typedef struct headrace_scheduler {
   /* Emits a whole training step: F and B (or I and W) of every stage and micro-batch, each once, on
    * the stage's device, in the order in which the device shall run them. */
   int32_t (*schedule)(const headrace_host* host, const headrace_schedule_request* request);
+  /* Since 1.1. */
+  const char* placement; /* for people: "looped", "one stage per device"; NULL: not told */
 } headrace_scheduler;
 
 /* Nodes are the forward nodes in a topological order; what belongs to their gradients stays with

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -50,7 +53,7 @@ class Reader {
     const std::vector<std::string_view> cells = split(row, ',');
     for (size_t column = 0; column < cells.size(); ++column) {
       const std::string_view cell = content(cells[column]);
-      if (cell.empty()) continue;
+      if (cell.empty() || is_wait(cell)) continue;
       const Place place{number, column + 1};
       try {
         actions.push_back(parse_action(cell));
@@ -136,6 +139,14 @@ std::string to_csv(const Schedule& schedule) {
 
 Schedule parse_csv(std::string_view csv, const std::string& source) {
   return Reader(source).read(csv);
+}
+
+Schedule read_csv(const std::string& path) {
+  if (!std::filesystem::is_regular_file(path)) throw Error("there is no file '{}'", path);
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) throw Error("cannot read '{}'", path);
+  return parse_csv(text, path);
 }
 
 }  // namespace headrace

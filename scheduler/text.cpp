@@ -28,6 +28,7 @@ constexpr Word kWords[] = {
     {ActionKind::backward_input, "I"},
     {ActionKind::backward_weight, "W"},
 };
+constexpr std::string_view kWaits[] = {"WAIT_SEND_F", "WAIT_SEND_B", "WAIT_REDUCE_GRAD"};
 constexpr std::string_view kOverlap = "OVERLAP_F_B";
 
 std::string_view word_of(ActionKind kind) {
@@ -147,6 +148,17 @@ std::string to_string(const Action& action) {
   if (is_transfer(action.kind) && action.peer != neighbour(action))
     text += fmt::format("{}{}", is_send(action.kind) ? '>' : '<', action.peer);
   return text;
+}
+
+bool is_wait(std::string_view text) {
+  std::string_view rest = trimmed(text);
+  if (!take_number(rest)) return false;
+  for (const std::string_view wait : kWaits) {
+    if (!take(rest, wait)) continue;
+    take_number(rest);
+    return rest.empty();
+  }
+  return false;
 }
 
 Action parse_action(std::string_view text) {

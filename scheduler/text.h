@@ -13,11 +13,17 @@ namespace headrace {
 std::string to_string(const Action& action);
 Action parse_action(std::string_view text);  // throws Error
 
+// "3WAIT_SEND_F2", "1WAIT_REDUCE_GRAD": where newer files of PyTorch have a device wait until what
+// it began is over. Here that goes without saying.
+bool is_wait(std::string_view text);
+
 // PyTorch's CSV: a row per device, a cell per turn, an empty cell an idle turn (dropped on
-// reading). Files of the older dialect (BW is the whole backward, B is I) are recognised by a BW or
-// by W without I. Stage placement comes from the rows. Throws Error naming row and column.
+// reading, and so are waits). Files of the older dialect (BW is the whole backward, B is I) are
+// recognised by a BW or by W without I. Stage placement comes from the rows. Throws Error naming
+// row and column.
 std::string to_csv(const Schedule& schedule);
 Schedule parse_csv(std::string_view csv, const std::string& source);
+Schedule read_csv(const std::string& path);
 
 // A place in a schedule to point out, in the grid between brackets. `position` is the index in the
 // device's list; its size is the place behind the last action, where only the label stands.

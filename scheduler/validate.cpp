@@ -216,4 +216,25 @@ void validate(const Schedule& schedule, const StagePlan& plan, const std::string
   Validator(schedule, plan, source).run();
 }
 
+void validate_activations(const Schedule& schedule, const std::vector<int>& most_activations,
+                          const std::string& source) {
+  HEADRACE_CHECK(most_activations.size() == schedule.devices.size());
+  for (size_t d = 0; d < schedule.devices.size(); ++d) {
+    int alive = 0;
+    for (size_t i = 0; i < schedule.devices[d].size(); ++i)
+      for (const Action& part : ActionParts(schedule.devices[d][i])) {
+        if (part.kind == ActionKind::backward || part.kind == ActionKind::backward_input) --alive;
+        if (part.kind != ActionKind::forward || ++alive <= most_activations[d]) continue;
+        throw Error(
+            "{}: stage {}, micro-batch {}: device {} holds {} activations from {} on, its limit is "
+            "{}\n{}",
+            source, part.stage, part.microbatch, d, alive, to_string(schedule.devices[d][i]),
+            most_activations[d],
+            to_grid(
+                schedule,
+                {{.device = static_cast<int>(d), .position = static_cast<int>(i), .label = {}}}));
+      }
+  }
+}
+
 }  // namespace headrace

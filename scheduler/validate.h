@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "partitioner/stage_plan.h"
 #include "scheduler/schedule.h"
@@ -21,5 +22,11 @@ namespace headrace {
 // The text is a line with `source` (the plugin or file), stage and micro-batch, then the grid with
 // the place between brackets. Works on compute schedules and on lowered ones.
 void validate(const Schedule& schedule, const StagePlan& plan, const std::string& source);
+
+// Throws Error when more (stage, micro-batch) pairs than `most_activations` of a device (one number
+// per device) live there at once, from F to the end of B or I: the text names the F that is too
+// much, and the grid marks it. Needs a schedule that `validate` has found right.
+void validate_activations(const Schedule& schedule, const std::vector<int>& most_activations,
+                          const std::string& source);
 
 }  // namespace headrace

@@ -74,7 +74,8 @@ const char* check_table(const headrace_plugin& raw) {
   constexpr const char* kNotWhole = "its table of functions is not whole";
   if (raw.kind == HEADRACE_KIND_SCHEDULER) {
     const auto* table = static_cast<const headrace_scheduler*>(raw.table);
-    if (table == nullptr || table->struct_size < sizeof(*table) || table->schedule == nullptr)
+    constexpr size_t kFirstMinor = offsetof(headrace_scheduler, placement);
+    if (table == nullptr || table->struct_size < kFirstMinor || table->schedule == nullptr)
       throw Error("{}", kNotWhole);
     return "scheduler";
   }
@@ -85,6 +86,14 @@ const char* check_table(const headrace_plugin& raw) {
     return "partitioner";
   }
   throw Error("its kind {} is not known here (1: scheduler, 2: partitioner)", raw.kind);
+}
+
+// Where a scheduler says that it puts stages; older ones do not say.
+std::string placement_of(const headrace_plugin& raw) {
+  if (raw.kind != HEADRACE_KIND_SCHEDULER) return {};
+  const auto* table = static_cast<const headrace_scheduler*>(raw.table);
+  if (table->place == nullptr) return "looped";
+  return table->struct_size < sizeof(*table) ? std::string() : text(table->placement);
 }
 
 // Fills `info` from the descriptor; throws Error with the reason of a refusal. Nothing behind
@@ -110,6 +119,7 @@ void read_descriptor(const headrace_plugin* raw, PluginInfo& info) {
   info.version = text(raw->version);
   info.summary = text(raw->summary);
   info.build_tag = text(raw->build_tag);
+  info.placement = placement_of(*raw);
 }
 
 std::shared_ptr<const LoadedPlugin> load(const fs::path& file, PluginInfo& info) {

@@ -32,6 +32,7 @@ struct PluginInfo {
   std::string summary = {};
   std::string abi = {};        // "1.0"
   std::string build_tag = {};  // the compiler
+  std::string placement = {};  // of stages, by a scheduler; empty: not told
   std::vector<PluginOption> options = {};
   std::string refused = {};  // why it cannot be used; empty: it can
 };

@@ -130,6 +130,10 @@ std::istringstream reading(const std::string& text) {
   return stream;
 }
 
+[[noreturn]] void refuse_limit(const std::string& text, const std::string& why) {
+  throw std::invalid_argument("limit '" + text + "': " + why);
+}
+
 // "8" or "8,8,6".
 std::vector<double> limits_in(const std::string& text, int devices) {
   std::vector<double> limits;
@@ -138,15 +142,13 @@ std::vector<double> limits_in(const std::string& text, int devices) {
     std::istringstream number = reading(cell);
     double limit = 0;
     if (!(number >> limit) || number.peek() != std::istringstream::traits_type::eof() || limit < 1)
-      throw std::invalid_argument("limit '" + text + "': '" + cell +
-                                  "' is not a number of micro-batches, 1 or more");
+      refuse_limit(text, "'" + cell + "' is not a number of micro-batches, 1 or more");
     limits.push_back(limit);
   }
   if (limits.size() == 1) limits.resize(static_cast<size_t>(devices), limits[0]);
   if (limits.size() != static_cast<size_t>(devices))
-    throw std::invalid_argument("limit '" + text + "' has " + std::to_string(limits.size()) +
-                                " numbers for " + std::to_string(devices) +
-                                " devices; give one, or one per device");
+    refuse_limit(text, std::to_string(limits.size()) + " numbers for " + std::to_string(devices) +
+                           " devices; give one, or one per device");
   return limits;
 }
 

@@ -13,7 +13,7 @@ TRAIN = ("train", MLP, "--data", "data.npz", "--loss", "cross-entropy", "--batch
 class Help(HeadraceTest):
     def test_lists_the_commands(self):
         help_text = self.succeed("--help").stdout
-        for name in ("train", "plan", "run", "grad", "inspect", "plugins"):
+        for name in ("train", "plan", "run", "grad", "inspect", "schedule", "plugins"):
             self.assertIn(f"\n  {name} ", help_text)
 
     def test_of_a_command_shows_defaults(self):

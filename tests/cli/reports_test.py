@@ -84,7 +84,7 @@ class Inspect(HeadraceTest):
 
 class Plugins(HeadraceTest):
     SCHEDULERS = ("gpipe", "1f1b", "interleaved", "breadth-first", "hybrid", "zb-h1", "zb-h2",
-                  "zb-search", "zb-v", "v-half", "v-min", "dualpipe-v")
+                  "zb-search", "zb-v", "v-half", "v-min", "dualpipe-v", "csv")
     KINDS = {**{name: "scheduler" for name in SCHEDULERS},
              "uniform": "partitioner", "balanced": "partitioner"}
 

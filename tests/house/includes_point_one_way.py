@@ -13,6 +13,7 @@ ALLOWED = {
     "scheduler": GRAPH | {"partitioner", "scheduler"},
     "executor": GRAPH | {"loader", "kernels", "partitioner", "scheduler", "executor"},
     "plugins/host": GRAPH | {"partitioner", "scheduler", "plugins"},
+    "plugins/schedulers": GRAPH | {"scheduler", "plugins"},
     "plugins": {"plugins"},
     "cli": GRAPH | {"loader", "kernels", "partitioner", "scheduler", "executor", "plugins", "cli"},
 }
@@ -21,7 +22,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
 def rule_for(path: pathlib.PurePath) -> str:
-    return "plugins/host" if path.parts[:2] == ("plugins", "host") else path.parts[0]
+    folder = "/".join(path.parts[:2])
+    return folder if folder in ALLOWED else path.parts[0]
 
 
 def forbidden(root: pathlib.Path) -> list[str]:

@@ -50,6 +50,11 @@ TEST(Registry, ListsWhatPluginsSayOfThemselves) {
   }
   const PluginInfo& info = plugins.at("breadth-first");
   EXPECT_EQ(info.refused, "");
+  EXPECT_EQ(info.placement, "looped");
+  EXPECT_EQ(plugins.at("1f1b").placement, "one stage per device");
+  EXPECT_EQ(plugins.at("zb-v").placement, "V, two stages per device");
+  EXPECT_EQ(plugins.at("csv").placement, "its own");
+  EXPECT_EQ(plugins.at("balanced").placement, "");
   EXPECT_EQ(info.abi, "1.1");
   EXPECT_EQ(info.file, fs::canonical(kPlugins) / "breadth-first.so");
   EXPECT_THAT(info.version, Not(::testing::IsEmpty()));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "scheduler/validate.h"
 #include "tests/scheduler/generators.h"
 
 namespace headrace {
@@ -104,6 +105,29 @@ TEST(Csv, TellsTheDialectByBwOrByWWithoutI) {
             (std::vector{f(0, 0), f(0, 1), b(0, 0), i(0, 1), w(0, 1)}));
   EXPECT_EQ(parse_csv("0F0,0F1,0B0,0I1,0W1", "s").devices[0],
             (std::vector{f(0, 0), f(0, 1), b(0, 0), i(0, 1), w(0, 1)}));
+}
+
+// golden/make.py wrote it with all passes of PyTorch: gathers, reductions, transfers, and waits for
+// sends and reductions, which are dropped.
+TEST(Csv, ReadsWhatPyTorchWritesWhole) {
+  const std::string path =
+      std::string(HEADRACE_SOURCE_DIR) + "/tests/scheduler/golden/breadth-first.full.csv";
+  const Schedule whole = read_csv(path);
+  const StagePlan plan = plan_for(whole.device_of_stage, StageCost{});
+  validate(whole, plan, path);
+  EXPECT_EQ(whole.device_of_stage, (std::vector<int>{0, 1, 2, 0, 1, 2}));
+  EXPECT_EQ(std::count(whole.devices[0].begin(), whole.devices[0].end(),
+                       Action{.kind = ActionKind::reduce_grad, .stage = 3, .microbatch = -1}),
+            1);
+  EXPECT_EQ(to_csv(whole).find("WAIT"), std::string::npos);
+  EXPECT_TRUE(is_wait(" 3WAIT_SEND_B2"));
+  for (const char* text : {"3SEND_B2", "WAIT_SEND_B2", "3WAIT_SEND_B2x", "3WAIT", ""})
+    EXPECT_FALSE(is_wait(text)) << text;
+}
+
+TEST(Csv, ReadsOnlyFiles) {
+  EXPECT_THROW(read_csv(HEADRACE_SOURCE_DIR), Error);
+  EXPECT_THROW(read_csv("no-such.csv"), Error);
 }
 
 TEST(Csv, NamesRowAndColumnOfAMistake) {

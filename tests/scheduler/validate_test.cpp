@@ -155,6 +155,26 @@ TEST_F(Validate, DeadlockAcrossDevices) {
             "device 1 | .     1F0   [1F1] 1B1   1B0\n");
 }
 
+TEST_F(Validate, MoreActivationsThanALimit) {
+  validate_activations(compute_, {2, 1}, "demo");
+  try {
+    validate_activations(compute_, {1, 1}, "demo");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "demo: stage 0, micro-batch 1: device 0 holds 2 activations from 0F1 on, its "
+                 "limit is 1\n"
+                 "device 0 | 0F0   [0F1] .     0B0   .     0B1\n"
+                 "device 1 | .     1F0   1B0   1F1   1B1   .\n");
+  }
+  // I frees them as B does; in a pair both stages are alive at once.
+  Schedule pairs = empty({0, 0}, 1, 2);
+  pairs.devices[0] = {f(0, 0), f(1, 0), i(1, 0), w(1, 0), {ActionKind::overlap, 0, 1, -1, 0, 0},
+                      f(1, 1), b(1, 1), b(0, 1)};
+  validate_activations(pairs, {2}, "demo");
+  EXPECT_THROW(validate_activations(pairs, {1}, "demo"), Error);
+}
+
 TEST(ValidateOneDevice, StageBeforeItsPredecessor) {
   const StagePlan plan = looped_plan(1, 2, 1, 1, 1);
   Schedule s = empty(plan.device, 1, 1);

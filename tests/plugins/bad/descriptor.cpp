@@ -14,7 +14,7 @@ int32_t schedule(const headrace_host*, const headrace_schedule_request*) {
   throw std::runtime_error("nobody guards this");
 }
 
-constexpr headrace_scheduler table{sizeof(headrace_scheduler), nullptr, schedule};
+constexpr headrace_scheduler table{sizeof(headrace_scheduler), nullptr, schedule, nullptr};
 
 }  // namespace
 

@@ -85,7 +85,7 @@ int32_t schedule(const headrace_host* host, const headrace_schedule_request* req
   return sdk::guarded(host, [&] { misbehave(host, sdk::ScheduleRequest(host, request)); });
 }
 
-constexpr headrace_scheduler table{sizeof(headrace_scheduler), nullptr, schedule};
+constexpr headrace_scheduler table{sizeof(headrace_scheduler), nullptr, schedule, nullptr};
 
 }  // namespace
 

@@ -32,7 +32,7 @@ static int32_t schedule(const headrace_host* host, const headrace_schedule_reque
 static const headrace_option options[] = {
     {"refuse", HEADRACE_OPTION_BOOL, "false", NULL, NULL, NULL, "Whether to refuse."}};
 
-static const headrace_scheduler table = {sizeof(headrace_scheduler), NULL, schedule};
+static const headrace_scheduler table = {sizeof(headrace_scheduler), NULL, schedule, NULL};
 
 static const headrace_plugin plugin = {HEADRACE_PLUGIN_MAGIC,
                                        HEADRACE_ABI_MAJOR,
