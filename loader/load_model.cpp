@@ -56,7 +56,10 @@ Model load(const std::string& path, LoadOptions options) {
   model.batch_dimension = std::move(bound.batch_dimension);
   if (step) {
     model.update = import_update(*step, *model.source, options);
-    for (const auto& kept : model.update->kept) model.source->places[kept.name].name = kept.name;
+    for (const auto& kept : model.update->kept)
+      model.source->places.try_emplace(
+          kept.name,
+          WeightPlace{.name = kept.name, .type = model.update->graph.value(kept.before).type});
   }
   return model;
 }
