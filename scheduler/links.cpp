@@ -1,12 +1,10 @@
 #include "scheduler/links.h"
 
-#include <ranges>
-
 namespace headrace {
 
 Link Links::between(int from_device, int to_device) const {
-  for (const Between& pair : std::views::reverse(pairs))
-    if (pair.from == from_device && pair.to == to_device) return pair.link;
+  for (auto pair = pairs.rbegin(); pair != pairs.rend(); ++pair)
+    if (pair->from == from_device && pair->to == to_device) return pair->link;
   if (!node.empty() && node.at(from_device) == node.at(to_device)) return in_node;
   return {.latency_s = latency_s, .bytes_per_s = bytes_per_s};
 }
