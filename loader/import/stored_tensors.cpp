@@ -45,9 +45,9 @@ Operand unreadable(std::string what) {
 }
 
 template <typename Read>
-const Operand& StoredTensors::stored(WeightPlace place, const Read& read) {
+const Operand& StoredTensors::stored(const WeightPlace& place, const Read& read) {
   const auto [known, fresh] = stored_.try_emplace({place.graph, place.name});
-  if (fresh) known->second = first_read(std::move(place), read());
+  if (fresh) known->second = first_read(place, read());
   return known->second;
 }
 

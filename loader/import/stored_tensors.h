@@ -39,7 +39,7 @@ class StoredTensors {
 
  private:
   template <typename Read>
-  const Operand& stored(WeightPlace place, const Read& read);
+  const Operand& stored(const WeightPlace& place, const Read& read);
   Operand first_read(WeightPlace place, const HostTensor& data);
 
   ModelSource& source_;
