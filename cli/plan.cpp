@@ -26,7 +26,6 @@ using nlohmann::ordered_json;
 
 // A skip connection may cross many stages; a person wants to see the shape, not every line.
 constexpr size_t kChannelsShown = 24;
-constexpr size_t kLeastTimeline = 40;  // columns
 
 ordered_json to_json(const StageSummary& stage) {
   return {{"stage", stage.stage},

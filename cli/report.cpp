@@ -123,7 +123,9 @@ std::string section_of(const ReportedRun& run, const Axes& axes) {
       show_percent(s.bubble_span));
   html += timeline_svg(run, axes);
   html += "<h3>Where each device's time goes, to the end of the last action</h3>\n" + idle_bars(s);
-  html += "<h3>Memory held by each device</h3>\n" + memory_svg(run, axes) + memory_legend(run);
+  // A schedule by itself knows no bytes.
+  if (peak_of(s) > 0)
+    html += "<h3>Memory held by each device</h3>\n" + memory_svg(run, axes) + memory_legend(run);
   return html + "</section>\n";
 }
 

@@ -144,8 +144,9 @@ document.querySelectorAll("section").forEach((section, r) => {
   const timeline = section.querySelector("svg.timeline");
   const memory = section.querySelector("svg.memory");
   timeline.addEventListener("mousemove", event => point_at_action(event, runs[r]));
-  memory.addEventListener("mousemove", event => point_at_memory(event, runs[r], memory));
   timeline.addEventListener("mouseleave", hide);
+  if (!memory) return;
+  memory.addEventListener("mousemove", event => point_at_memory(event, runs[r], memory));
   memory.addEventListener("mouseleave", hide);
 });
 )js";

@@ -12,8 +12,11 @@
 #include "cli/json_output.h"
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
+#include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
+#include "cli/timeline_text.h"
+#include "executor/trace.h"
 #include "graph/error.h"
 #include "scheduler/lower.h"
 #include "scheduler/plan_for.h"
@@ -122,9 +125,7 @@ Drawn draw(const Settings& settings) {
   return drawn;
 }
 
-Figures figures_of(const Drawn& drawn, const ScheduleSettings& settings) {
-  const Simulation simulation =
-      simulate(drawn.lowered, drawn.plan, {.latency_s = settings.latency});
+Figures figures_of(const Simulation& simulation, const ScheduleSettings& settings) {
   Figures figures{.makespan = simulation.makespan_s + settings.optimizer_time,
                   .span = simulation.span_s + settings.optimizer_time,
                   .busy = simulation.busy_s,
@@ -201,14 +202,24 @@ std::string step_grid(const Rows& rows) {
   return table.text();
 }
 
+// In proportion to time where a terminal shows it, else turn by turn.
+std::string drawing_of(const Drawn& drawn, const Rows& rows, const ReportedRun& run,
+                       const Settings& settings) {
+  const ScheduleSettings& asked = settings.schedule;
+  const size_t columns = settings.actions ? kUnlimited : output_columns();
+  if (columns != kUnlimited && columns >= kLeastTimeline && !asked.unit_steps && !asked.lower)
+    return timeline_text(run.simulation, run.loop_of_stage, columns, output_in_colour());
+  return clip_lines(
+      asked.unit_steps ? step_grid(rows) : to_grid(asked.lower ? drawn.lowered : drawn.schedule),
+      columns);
+}
+
 void report_text(const Drawn& drawn, const Figures& figures, const Rows& rows,
-                 const Settings& settings) {
+                 const ReportedRun& run, const Settings& settings) {
   const ScheduleSettings& asked = settings.schedule;
   fmt::print("schedule {}: {} devices, {} stages, {} micro-batches\n", drawn.name,
              drawn.schedule.devices.size(), drawn.schedule.stages, drawn.schedule.microbatches);
-  const std::string grid =
-      asked.unit_steps ? step_grid(rows) : to_grid(asked.lower ? drawn.lowered : drawn.schedule);
-  fmt::print("{}\n", clip_lines(grid, settings.actions ? kUnlimited : output_columns()));
+  fmt::print("{}\n", drawing_of(drawn, rows, run, settings));
   const auto time = [&](double t) {
     return asked.unit_steps ? fmt::format("{} steps", t) : show_seconds(t);
   };
@@ -238,7 +249,9 @@ void write_csv(const Schedule& schedule, const std::string& path) {
 void schedule_command(const Settings& settings) {
   const ScheduleSettings& asked = settings.schedule;
   const Drawn drawn = draw(settings);
-  Figures figures = figures_of(drawn, asked);
+  const Simulation simulation = simulate(drawn.lowered, drawn.plan, {.latency_s = asked.latency});
+  const ReportedRun run = reported_run(drawn.name, simulation, drawn.plan);
+  Figures figures = figures_of(simulation, asked);
   Rows rows = rows_of(asked.lower ? drawn.lowered : drawn.schedule);
   if (asked.unit_steps) {
     const UnitSteps steps = unit_steps(drawn.lowered, drawn.plan);
@@ -246,8 +259,16 @@ void schedule_command(const Settings& settings) {
     rows = rows_of(steps);
   }
   if (!asked.output.empty()) write_csv(asked.lower ? drawn.lowered : drawn.schedule, asked.output);
+  if (!settings.train.trace.empty())
+    write_trace(settings.train.trace, std::vector{simulated_timeline(drawn.name, simulation)});
+  if (!settings.report.empty())
+    write_report(
+        settings.report,
+        fmt::format("{} devices, {} stages, {} micro-batches", drawn.schedule.devices.size(),
+                    drawn.schedule.stages, drawn.schedule.microbatches),
+        std::span(&run, 1));
   settings.json ? report_json(drawn, figures, rows, settings.actions)
-                : report_text(drawn, figures, rows, settings);
+                : report_text(drawn, figures, rows, run, settings);
 }
 
 }  // namespace headrace

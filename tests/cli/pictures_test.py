@@ -65,6 +65,20 @@ class Trace(HeadraceTest):
                 self.assertLessEqual(start, end, name)
 
 
+class ScheduleAlone(HeadraceTest):
+    def test_trace_and_report(self):
+        call = ("schedule", "--scheduler", "zb-v", "--devices", 4, "--stages-per-device", 2,
+                "--microbatches", 8, "--trace", "trace.json", "--report", "report.html", "--actions")
+        schedule = self.json(*call)
+        trace = json.loads((self.folder / "trace.json").read_text())
+        self.assertEqual([name for name, _, _ in slices(trace, 0)["device 2 compute"]],
+                         schedule["actions"][2])
+        page = Page((self.folder / "report.html").read_text())
+        self.assertEqual(page.sections[0]["curves"], 0)  # nothing here has bytes
+        self.assertEqual([run["name"] for run in page.runs], ["zb-v"])
+        self.assertEqual(set(page.sections[0]["boxes"]), {0, 1, 2, 3})
+
+
 class Page(html.parser.HTMLParser):
     """What a report holds: rows of boxes per section, and the JSON that its script reads."""
 
