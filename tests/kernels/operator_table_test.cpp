@@ -25,7 +25,8 @@ TEST(OperatorTable, KnowsEveryOperator) {
 TEST(OperatorTable, HasNoRowTwice) {
   std::set<std::string> seen;
   for (const OperatorRow& row : operator_table()) {
-    std::string key = to_string(row) + fmt::format(" step {}", row.step.step);
+    std::string key = to_string(row) + fmt::format(" step {} outputs {}", row.step.step,
+                                                   fmt::join(row.outputs, " "));
     for (const InputSpec& input : row.inputs)
       key += fmt::format(" {} {} {}{} {} {}", input.low, input.high, input.differentiable,
                          input.constant, input.sprinkle_every, input.sprinkle);
