@@ -12,22 +12,11 @@ namespace {
 std::vector<const OpDef*> collect() {
   std::vector<const OpDef*> ops;
   for (const auto family : {
-           elementwise_ops(),
-           logical_ops(),
-           activation_ops(),
-           reduction_ops(),
-           normalization_ops(),
-           matmul_ops(),
-           convolution_ops(),
-           pooling_ops(),
-           resampling_ops(),
-           sampling_ops(),
-           movement_ops(),
-           slicing_ops(),
-           indexing_ops(),
-           scan_ops(),
-           recurrent_ops(),
-           loss_ops(),
+           elementwise_ops(), trigonometry_ops(), logical_ops(),       bit_ops(),
+           activation_ops(),  reduction_ops(),    normalization_ops(), matmul_ops(),
+           determinant_ops(), convolution_ops(),  pooling_ops(),       resampling_ops(),
+           sampling_ops(),    movement_ops(),     slicing_ops(),       indexing_ops(),
+           scan_ops(),        random_ops(),       recurrent_ops(),     loss_ops(),
            update_ops(),
        })
     for (const OpDef& op : family) ops.push_back(&op);

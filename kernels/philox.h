@@ -28,9 +28,10 @@ HEADRACE_HOST_DEVICE inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint3
   return counter;
 }
 
-// The draws of one Dropout node in one micro-batch. Every backend takes them from here, so that a
-// mask has the same bits wherever its node is placed. The counter is (element / 4 in 64 bits, step,
-// micro-batch); element e takes word e % 4. The key mixes the run's seed and the node's.
+// The draws of one Dropout or RandomUniform node in one micro-batch. Every backend takes them from
+// here, so that they have the same bits wherever the node is placed. The counter is (element / 4 in
+// 64 bits, step, micro-batch); element e takes word e % 4. The key mixes the run's seed and the
+// node's.
 class DropoutDraw {
  public:
   DropoutDraw(double ratio, int64_t node_seed, const StepContext& step)
@@ -66,6 +67,11 @@ class DropoutDraw {
   uint64_t threshold_;  // of 2^32
   uint32_t step_, microbatch_, key0_, key1_;
 };
+
+// A number of [0, 1) out of a word: 24 bits, exact in f32.
+HEADRACE_HOST_DEVICE inline float uniform_of(uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1p-24F;
+}
 
 // What kept elements are multiplied by; 0 where everything is dropped.
 inline double dropout_scale(double ratio) { return ratio < 1 ? 1 / (1 - ratio) : 0; }

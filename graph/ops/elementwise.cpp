@@ -50,14 +50,6 @@ Gradients grad_reciprocal(GradContext& g) {
   return {g.emit("Neg", {g.emit("Mul", {g.output_grad(0), square})})};
 }
 
-Gradients grad_sin(GradContext& g) {
-  return {g.emit("Mul", {g.output_grad(0), g.emit("Cos", {g.input(0)})})};
-}
-
-Gradients grad_cos(GradContext& g) {
-  return {g.emit("Neg", {g.emit("Mul", {g.output_grad(0), g.emit("Sin", {g.input(0)})})})};
-}
-
 Gradients grad_add(GradContext& g) {
   const ValueId dy = g.output_grad(0);
   return per_broadcast_input(
@@ -188,8 +180,6 @@ constexpr OpDef kOps[] = {
     {"Round", infer_float_unary, zero_gradient, cost_per_element<1>},
     {"Exp", infer_float_unary, grad_exp, cost_per_element<kTranscendental>},
     {"Log", infer_float_unary, grad_log, cost_per_element<kTranscendental>},
-    {"Sin", infer_float_unary, grad_sin, cost_per_element<kTranscendental>},
-    {"Cos", infer_float_unary, grad_cos, cost_per_element<kTranscendental>},
     {"Sqrt", infer_float_unary, grad_sqrt, cost_per_element<kDivision>},
     {"Reciprocal", infer_float_unary, grad_reciprocal, cost_per_element<kDivision>},
     {"Add", infer_arithmetic, grad_add, cost_per_element<1>},

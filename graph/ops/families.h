@@ -8,11 +8,14 @@ namespace headrace {
 
 // The canonical operators of graph/ops/README.md, one list per file of this folder.
 std::span<const OpDef> elementwise_ops();
+std::span<const OpDef> trigonometry_ops();
 std::span<const OpDef> logical_ops();
+std::span<const OpDef> bit_ops();
 std::span<const OpDef> activation_ops();
 std::span<const OpDef> reduction_ops();
 std::span<const OpDef> normalization_ops();
 std::span<const OpDef> matmul_ops();
+std::span<const OpDef> determinant_ops();
 std::span<const OpDef> convolution_ops();
 std::span<const OpDef> pooling_ops();
 std::span<const OpDef> resampling_ops();
@@ -21,6 +24,7 @@ std::span<const OpDef> movement_ops();
 std::span<const OpDef> slicing_ops();
 std::span<const OpDef> indexing_ops();
 std::span<const OpDef> scan_ops();
+std::span<const OpDef> random_ops();
 std::span<const OpDef> loss_ops();
 std::span<const OpDef> recurrent_ops();
 std::span<const OpDef> update_ops();

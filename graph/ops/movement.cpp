@@ -77,20 +77,6 @@ Types infer_trilu(const Node& node, TypeSpan in) {
   return {in[0]};
 }
 
-Types infer_dropout(const Node& node, TypeSpan in) {
-  require_inputs(node, 1);
-  require_float(in[0]);
-  const double ratio = node.attributes.get_float("ratio");
-  require(ratio >= 0 && ratio < 1, "ratio {} is outside [0, 1)", ratio);
-  return {in[0], {DType::boolean, in[0].shape}};
-}
-
-Types infer_dropout_grad(const Node& node, TypeSpan in) {
-  require_inputs(node, 2);
-  require_type("mask", in[1], {DType::boolean, in[0].shape});
-  return {in[0]};
-}
-
 // Gradients
 
 Gradients grad_reshape(GradContext& g) {
@@ -150,11 +136,6 @@ Gradients grad_trilu(GradContext& g) {
   return {g.emit("Trilu", {g.output_grad(0)}, g.attributes())};
 }
 
-Gradients grad_dropout(GradContext& g) {
-  return {g.emit("DropoutGrad", {g.output_grad(0), g.output(1)},
-                 {{"ratio", g.attributes().get_float("ratio")}})};
-}
-
 // Costs
 
 Cost cost_free(const Node&, TypeSpan, TypeSpan) { return {}; }
@@ -166,8 +147,6 @@ constexpr OpDef kOps[] = {
     {"Concat", infer_concat, grad_concat, cost_per_element<0>},
     {"Split", infer_split, grad_split, cost_per_element<0>},
     {"Trilu", infer_trilu, grad_trilu, cost_per_element<0>},
-    {"Dropout", infer_dropout, grad_dropout, cost_per_element<12>},  // Philox: 10 rounds for 4
-    {"DropoutGrad", infer_dropout_grad, nullptr, cost_per_element<2>},
     {"Reorder", infer_unary, nullptr, cost_per_element<0>},
 };
 

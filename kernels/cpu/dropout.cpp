@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/vector_table.h"
@@ -57,7 +59,43 @@ class DropoutGradientKernel : public Kernel {
   int64_t count_;
 };
 
+class UniformKernel : public Kernel {
+ public:
+  explicit UniformKernel(const KernelRequest& request)
+      : low_(static_cast<float>(request.node->attributes.get_float("low", 0))),
+        high_(static_cast<float>(request.node->attributes.get_float("high", 1))),
+        seed_(request.node->attributes.get_int("seed", 0)),
+        count_(request.output_types[0].elements()) {}
+
+  void run(const KernelArgs& args) const override {
+    auto* y = static_cast<float*>(args.outputs[0]);
+    const DropoutDraw draw(0, seed_, args.step ? *args.step : StepContext{});
+    constexpr int64_t kWords = 4, kCost = 8;
+    parallel_ranges(
+        count_, kCost,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; i += kWords) {
+            const PhiloxBlock block = draw.block(static_cast<uint64_t>(i / kWords));
+            for (int64_t w = 0; w < std::min(kWords, end - i); ++w)
+              y[i + w] = low_ + uniform_of(block.word[w]) * (high_ - low_);
+          }
+        },
+        kWords);
+  }
+
+ private:
+  float low_, high_;
+  int64_t seed_, count_;
+};
+
 }  // namespace
+
+Prepared prepare_random_uniform(const Context&, const KernelRequest& request) {
+  if (!all_row_major(request)) return refuse("makes row-major values");
+  if (accumulates(request)) return refuse("does not accumulate");
+  if (request.output_types[0].dtype != DType::f32) return refuse("not f32");
+  return std::make_unique<UniformKernel>(request);
+}
 
 // Row-major only: an element's place decides what it draws.
 Prepared prepare_dropout(const Context&, const KernelRequest& request) {

@@ -88,6 +88,7 @@ Prepared prepare_scan(const Context&, const KernelRequest&);
 Prepared prepare_top_k(const Context&, const KernelRequest&);
 // dropout.cpp
 Prepared prepare_dropout(const Context&, const KernelRequest&);
+Prepared prepare_random_uniform(const Context&, const KernelRequest&);
 Prepared prepare_dropout_gradient(const Context&, const KernelRequest&);
 // lstm.cpp, gru.cpp, rnn.cpp
 Prepared prepare_lstm(const Context&, const KernelRequest&);

@@ -18,9 +18,11 @@ const std::vector<OperatorEntry>& entries() {
   static const std::vector<OperatorEntry> table = [] {
     std::vector<OperatorEntry> list;
     for (std::string_view op :
-         {"Neg",     "Abs",         "Exp",       "Log",       "Sqrt", "Reciprocal", "Erf",  "Tanh",
-          "Sigmoid", "Relu",        "Softplus",  "Sin",       "Cos",  "Floor",      "Ceil", "Round",
-          "Sign",    "HardSigmoid", "HardSwish", "LeakyRelu", "Elu",  "Clip",       "Gelu"}) {
+         {"Neg",   "Abs",     "Exp",   "Log",      "Sqrt",        "Reciprocal", "Erf",
+          "Tanh",  "Sigmoid", "Relu",  "Softplus", "Sin",         "Cos",        "Sinh",
+          "Cosh",  "Asin",    "Acos",  "Atan",     "Asinh",       "Acosh",      "Atanh",
+          "Floor", "Ceil",    "Round", "Sign",     "HardSigmoid", "HardSwish",  "LeakyRelu",
+          "Elu",   "Clip",    "Gelu"}) {
       list.push_back(vectorised(op, prepare_unary, propose_same));
     }
     for (std::string_view op :
@@ -129,6 +131,7 @@ const std::vector<OperatorEntry>& entries() {
     }
     list.push_back(vectorised("TopK", prepare_top_k));
     list.push_back(vectorised("Dropout", prepare_dropout));
+    list.push_back(vectorised("RandomUniform", prepare_random_uniform));
     list.push_back(vectorised("DropoutGrad", prepare_dropout_gradient));
     list.push_back(onednn("LstmSequence", prepare_lstm));
     list.push_back(onednn("LstmSequenceGrad", prepare_lstm_gradient));

@@ -51,6 +51,30 @@ struct Sin {
 struct Cos {
   HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::cos(x); }
 };
+struct Sinh {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::sinh(x); }
+};
+struct Cosh {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::cosh(x); }
+};
+struct Asin {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::asin(x); }
+};
+struct Acos {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::acos(x); }
+};
+struct Atan {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::atan(x); }
+};
+struct Asinh {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::asinh(x); }
+};
+struct Acosh {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::acosh(x); }
+};
+struct Atanh {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::atanh(x); }
+};
 struct Floor {
   HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return std::floor(x); }
 };

@@ -31,9 +31,28 @@ Loop gradient(const KernelRequest& request) {
   };
 }
 
+// -> y, uniform in [low, high)
+template <typename T>
+Loop uniform(const KernelRequest& request) {
+  const Attributes& a = request.node->attributes;
+  return [low = static_cast<T>(a.get_float("low", 0)),
+          high = static_cast<T>(a.get_float("high", 1)), seed = a.get_int("seed", 0),
+          count = request.output_types[0].elements()](const KernelArgs& args) {
+    const DropoutDraw draw(0, seed, args.step ? *args.step : StepContext{});
+    for (int64_t i = 0; i < count; ++i) {
+      const auto element = static_cast<uint64_t>(i);
+      const T share = uniform_of(draw.block(element / 4).word[element % 4]);
+      output<T>(args, 0)[i] = low + share * (high - low);
+    }
+  };
+}
+
 }  // namespace
 
 Loop dropout(const KernelRequest& request) {
+  if (request.node->op == "RandomUniform")
+    return for_float(request.output_types.at(0).dtype,
+                     [&]<typename T>() { return uniform<T>(request); });
   static constexpr Row rows[] = {
       {"Dropout", by_float<forward<float>, forward<double>>},
       {"DropoutGrad", by_float<gradient<float>, gradient<double>>},

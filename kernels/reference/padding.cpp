@@ -78,8 +78,8 @@ Loop pad_gradient(const KernelRequest& request) {
 }  // namespace
 
 Loop padding(const KernelRequest& request) {
-  const DType dtype = request.input_types.at(0).dtype;
   if (request.node->op == "Pad") {
+    const DType dtype = request.input_types.at(0).dtype;
     if (dtype == DType::boolean) return pad<bool>(request);
     return for_number(dtype, [&]<typename T>() { return pad<T>(request); });
   }

@@ -52,11 +52,27 @@ void mish(ImportContext& c) {
   c.result(c.add("Mul", {x, c.add("Tanh", {c.add("Softplus", {x})})}));
 }
 
-void swish(ImportContext& c) {
+// x sigmoid(alpha x)
+ValueId swish_of_first(ImportContext& c) {
   const ValueId x = c.value(0);
   const double alpha = c.get_float("alpha", 1);
   const ValueId inner = alpha == 1 ? x : c.add("Mul", {x, c.scalar(alpha, c.type(0).dtype)});
-  c.result(c.add("Mul", {x, c.add("Sigmoid", {inner})}));
+  return c.add("Mul", {x, c.add("Sigmoid", {inner})});
+}
+
+void swish(ImportContext& c) { c.result(swish_of_first(c)); }
+void swiglu(ImportContext& c) { c.result(c.add("Mul", {swish_of_first(c), c.value(1)})); }
+
+// 0 within lambd of 0, beyond it moved towards 0 by bias.
+void shrink(ImportContext& c) {
+  const ValueId x = c.value(0);
+  const DType dtype = c.type(0).dtype;
+  const double lambd = c.get_float("lambd", 0.5), bias = c.get_float("bias", 0);
+  const ValueId above = c.add("Greater", {x, c.scalar(lambd, dtype)});
+  const ValueId below = c.add("Less", {x, c.scalar(-lambd, dtype)});
+  const ValueId step = c.scalar(bias, dtype);
+  const ValueId lower = c.add("Where", {below, c.add("Add", {x, step}), c.scalar(0, dtype)});
+  c.result(c.add("Where", {above, c.add("Sub", {x, step}), lower}));
 }
 
 void softsign(ImportContext& c) {
@@ -72,8 +88,17 @@ void thresholded_relu(ImportContext& c) {
   c.result(c.add("Where", {above, x, c.scalar(0, dtype)}));
 }
 
-// Bounds are attributes before opset 11, inputs after.
+// Bounds are attributes before opset 11, inputs after; those that the run computes become Max and
+// Min.
 void clip(ImportContext& c) {
+  const auto computed = [&](size_t input) { return c.has(input) && !c.is_known(input); };
+  if (c.opset() >= 11 && (computed(1) || computed(2))) {
+    ValueId x = c.value(0);
+    if (c.has(1)) x = c.add("Max", {x, c.value(1)});
+    if (c.has(2)) x = c.add("Min", {x, c.value(2)});
+    c.result(x);
+    return;
+  }
   Attributes bounds;
   const auto bound = [&](const char* name, size_t input) {
     if (c.opset() < 11 && c.has_attribute(name)) bounds.set(name, c.get_float(name, 0));
@@ -127,25 +152,13 @@ void dropout(ImportContext& c) {
 }
 
 constexpr ImportRule kRules[] = {
-    {"Tanh", same},
-    {"Sigmoid", same},
-    {"Relu", same},
-    {"Softplus", same},
-    {"HardSwish", same},
-    {"LeakyRelu", leaky_relu},
-    {"Elu", elu},
-    {"Selu", selu},
-    {"Celu", celu},
-    {"PRelu", prelu},
-    {"Gelu", gelu},
-    {"HardSigmoid", hard_sigmoid},
-    {"Mish", mish},
-    {"Swish", swish},
-    {"Softsign", softsign},
-    {"ThresholdedRelu", thresholded_relu},
-    {"Clip", clip},
-    {"Softmax", softmax},
-    {"LogSoftmax", softmax},
+    {"Tanh", same},       {"Sigmoid", same},      {"Relu", same},
+    {"Softplus", same},   {"HardSwish", same},    {"LeakyRelu", leaky_relu},
+    {"Elu", elu},         {"Selu", selu},         {"Celu", celu},
+    {"PRelu", prelu},     {"Gelu", gelu},         {"HardSigmoid", hard_sigmoid},
+    {"Mish", mish},       {"Swish", swish},       {"SwiGLU", swiglu},
+    {"Shrink", shrink},   {"Softsign", softsign}, {"ThresholdedRelu", thresholded_relu},
+    {"Clip", clip},       {"Softmax", softmax},   {"LogSoftmax", softmax},
     {"Dropout", dropout},
 };
 

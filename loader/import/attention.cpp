@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "loader/import/rules.h"
 
@@ -27,7 +28,7 @@ ValueId repeat_heads(ImportContext& c, ValueId x, int64_t times) {
   return c.reshape(wide, {shape[0], shape[1] * times, shape[2], shape[3]});
 }
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 // What is_causal and the window sizes leave visible. Query i stands at position i + offset.
 struct Visibility {
@@ -49,7 +50,8 @@ struct Bias {
   bool may_hide_all = false;
 };
 
-Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys) {
+Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys,
+                     DType dtype) {
   auto [bias, bytes] = allocate_host_tensor({DType::f32, {queries, keys}});
   auto* to = reinterpret_cast<float*>(bytes);
   bool all_see = true;
@@ -57,11 +59,40 @@ Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t querie
     bool sees_any = false;
     for (int64_t k = 0; k < keys; ++k) {
       sees_any = sees_any || visible.sees(q, k);
-      *to++ = visible.sees(q, k) ? 0 : kMinusInfinity;
+      *to++ = visible.sees(q, k) ? 0 : static_cast<float>(kMinusInfinity);
     }
     all_see = all_see && sees_any;
   }
-  return {c.add_constant(bias), !all_see};
+  return {c.cast(c.add_constant(bias), dtype), !all_see};
+}
+
+// 0, 1, .. n - 1 along one axis of four.
+ValueId positions(ImportContext& c, int64_t n, size_t axis) {
+  std::vector<int64_t> numbers(static_cast<size_t>(n));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  Shape shape(4, 1);
+  shape[axis] = n;
+  return c.add_constant(make_host_tensor<int64_t>(shape, numbers));
+}
+
+// The same where the queries are the last of `nonpad_kv_seqlen` keys, which the run knows for each
+// sample: what is behind those is padding.
+Bias padding_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys,
+                  DType dtype) {
+  const auto number = [&](int64_t n) { return c.scalar(static_cast<double>(n), DType::i64); };
+  const ValueId lengths = c.reshape(c.cast(c.value(6), DType::i64), {c.shape(6).at(0), 1, 1, 1});
+  const ValueId key = positions(c, keys, 3);
+  const ValueId place =
+      c.add("Add", {positions(c, queries, 2), c.add("Sub", {lengths, number(queries)})});
+  ValueId hidden = c.add("GreaterOrEqual", {key, lengths});
+  const auto hide = [&](const char* comparison, int64_t distance) {
+    const ValueId bound = c.add("Add", {place, number(distance)});
+    hidden = c.add("Or", {hidden, c.add(comparison, {key, bound})});
+  };
+  if (visible.causal) hide("Greater", 0);
+  if (visible.right >= 0) hide("Greater", visible.right);
+  if (visible.left >= 0) hide("Less", -visible.left);
+  return {c.add("Where", {hidden, c.scalar(kMinusInfinity, dtype), c.scalar(0, dtype)}), true};
 }
 
 bool hides_a_row(const HostTensor& mask) {
@@ -79,28 +110,32 @@ bool hides_a_row(const HostTensor& mask) {
 }
 
 // A mask that is shorter than the keys hides the rest of them.
-Bias mask_bias(ImportContext& c, int64_t keys) {
+Bias mask_bias(ImportContext& c, int64_t keys, DType dtype) {
   const bool may_hide_all = !c.operand(3).has_data() || hides_a_row(c.operand(3).data);
   ValueId mask = c.value(3);
   if (c.type(3).dtype == DType::boolean)
-    mask = c.add("Where", {mask, c.scalar(0, DType::f32), c.scalar(kMinusInfinity, DType::f32)});
+    mask = c.add("Where", {mask, c.scalar(0, dtype), c.scalar(kMinusInfinity, dtype)});
+  mask = c.cast(mask, dtype);
   const Shape shape = c.type_of(mask).shape;
   if (shape.empty() || shape.back() >= keys) return {mask, may_hide_all};
   std::vector<int64_t> pads(2 * shape.size(), 0);
   pads.back() = keys - shape.back();
   mask = c.add("Pad", {mask},
-               {{"pads", pads},
-                {"mode", std::string("constant")},
-                {"value", static_cast<double>(kMinusInfinity)}});
+               {{"pads", pads}, {"mode", std::string("constant")}, {"value", kMinusInfinity}});
   return {mask, may_hide_all};
 }
 
-Bias total_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys) {
-  if (!c.has(3)) return visible.limited() ? visibility_bias(c, visible, queries, keys) : Bias{};
-  const Bias mask = mask_bias(c, keys);
-  if (!visible.limited()) return mask;
+Bias total_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys,
+                DType dtype) {
+  Bias limits;
+  if (c.has(6))
+    limits = padding_bias(c, visible, queries, keys, dtype);
+  else if (visible.limited())
+    limits = visibility_bias(c, visible, queries, keys, dtype);
+  if (!c.has(3)) return limits;
+  const Bias mask = mask_bias(c, keys, dtype);
+  if (limits.value == kNoValue) return mask;
   // Two masks that each leave a key may leave none together.
-  const Bias limits = visibility_bias(c, visible, queries, keys);
   return {c.add("Add", {mask.value, limits.value}), true};
 }
 
@@ -109,8 +144,9 @@ ValueId guarded_softmax(ImportContext& c, ValueId scores, const Bias& bias) {
   const auto axis = static_cast<int64_t>(c.type_of(bias.value).shape.size()) - 1;
   const ValueId highest = c.add("ReduceMax", {bias.value},
                                 {{"axes", std::vector<int64_t>{axis}}, {"keepdims", int64_t{1}}});
-  const ValueId hidden = c.add("Equal", {highest, c.scalar(kMinusInfinity, DType::f32)});
-  const ValueId zero = c.scalar(0, DType::f32);
+  const DType dtype = c.type_of(scores).dtype;
+  const ValueId hidden = c.add("Equal", {highest, c.scalar(kMinusInfinity, dtype)});
+  const ValueId zero = c.scalar(0, dtype);
   const ValueId safe = c.add("Where", {hidden, zero, scores});
   return c.add("Where", {hidden, zero, c.add("Softmax", {safe}, {{"axis", int64_t{3}}})});
 }
@@ -118,11 +154,9 @@ ValueId guarded_softmax(ImportContext& c, ValueId scores, const Bias& bias) {
 // ONNX's Attention (opset 23 and later), written out. Both operands of the product are scaled by
 // the root of the scale, as its definition says.
 void attention(ImportContext& c) {
-  if (c.has(6)) throw Unsupported("nonpad_kv_seqlen");
-  if (c.get_int("softmax_precision", onnx::TensorProto::FLOAT) != onnx::TensorProto::FLOAT)
-    throw Unsupported("softmax_precision other than float");
-  if (c.type(0).dtype != DType::f32)
-    throw Unsupported("elements of type {}", name_of(c.type(0).dtype));
+  // Short floats are computed in f32, the softmax too, whatever less is asked of it.
+  const DType outside = c.type(0).dtype;
+  const DType dtype = outside == DType::f64 ? DType::f64 : DType::f32;
   const bool packed = c.rank(0) == 3;
   ValueId query = with_heads(c, 0, c.get_int("q_num_heads", 0));
   ValueId key = with_heads(c, 1, c.get_int("kv_num_heads", 0));
@@ -135,6 +169,9 @@ void attention(ImportContext& c) {
   }
   if (c.wants(1)) c.result(key, 1);
   if (c.wants(2)) c.result(value, 2);
+  query = c.cast(query, dtype);
+  key = c.cast(key, dtype);
+  value = c.cast(value, dtype);
 
   const Shape q = c.type_of(query).shape;
   const int64_t keys = c.type_of(key).shape.at(2), kv_heads = c.type_of(key).shape.at(1);
@@ -144,35 +181,42 @@ void attention(ImportContext& c) {
   value = repeat_heads(c, value, q[1] / kv_heads);
 
   const double scale = c.get_float("scale", 1 / std::sqrt(static_cast<double>(q[3])));
-  const ValueId root = c.scalar(std::sqrt(scale), DType::f32);
+  const ValueId root = c.scalar(std::sqrt(scale), dtype);
   query = c.add("Mul", {query, root});
   key = c.add("Mul", {key, root});
   ValueId scores = c.add("MatMul", {query, key}, {{"transpose_b", int64_t{1}}});
   std::vector<ValueId> stages = {scores};  // by qk_matmul_output_mode
   const double cap = c.get_float("softcap", 0);
   if (cap > 0) {
-    const ValueId ratio = c.add("Mul", {scores, c.scalar(1 / cap, DType::f32)});
-    scores = c.add("Mul", {c.add("Tanh", {ratio}), c.scalar(cap, DType::f32)});
+    const ValueId ratio = c.add("Mul", {scores, c.scalar(1 / cap, dtype)});
+    scores = c.add("Mul", {c.add("Tanh", {ratio}), c.scalar(cap, dtype)});
   }
   stages.push_back(scores);
   const Visibility visible{.offset = past,
                            .left = c.get_int("left_window_size", -1),
                            .right = c.get_int("right_window_size", -1),
                            .causal = c.get_int("is_causal", 0) != 0};
-  const Bias bias = total_bias(c, visible, q[2], keys);
+  const Bias bias = total_bias(c, visible, q[2], keys, dtype);
   if (bias.value != kNoValue) scores = c.add("Add", {scores, bias.value});
   stages.push_back(scores);
-  const ValueId weights = bias.may_hide_all ? guarded_softmax(c, scores, bias)
-                                            : c.add("Softmax", {scores}, {{"axis", int64_t{3}}});
+  ValueId weights = kNoValue;
+  if (bias.may_hide_all) {
+    weights = guarded_softmax(c, scores, bias);
+  } else if (c.get_int("softmax_precision", 0) == onnx::TensorProto::DOUBLE) {
+    weights = c.cast(c.add("Softmax", {c.cast(scores, DType::f64)}, {{"axis", int64_t{3}}}), dtype);
+  } else {
+    weights = c.add("Softmax", {scores}, {{"axis", int64_t{3}}});
+  }
   stages.push_back(weights);
   if (c.wants(3))
-    c.result(stages.at(static_cast<size_t>(c.get_int("qk_matmul_output_mode", 0))), 3);
+    c.result(c.cast(stages.at(static_cast<size_t>(c.get_int("qk_matmul_output_mode", 0))), outside),
+             3);
   ValueId out = c.add("MatMul", {weights, value});
   if (packed) {
     const Shape shape = c.type_of(out).shape;
     out = c.reshape(c.transpose(out, {0, 2, 1, 3}), {shape[0], shape[2], shape[1] * shape[3]});
   }
-  c.result(out);
+  c.result(c.cast(out, outside));
 }
 
 constexpr ImportRule kRules[] = {{"Attention", attention}};

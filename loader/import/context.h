@@ -126,6 +126,7 @@ class ImportContext {
 
   // Of an operand that is known before the run; null otherwise.
   const HostTensor* contents(const Operand& operand) const;
+  bool is_known(size_t input) const { return contents(operand(input)) != nullptr; }
   // Contents of an input that shapes the computation. Throws Unsupported where they are not known
   // before the run; `what` names it in the message.
   const HostTensor& constant(size_t input, std::string_view what) const;

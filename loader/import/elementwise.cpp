@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "loader/import/rules.h"
@@ -13,7 +14,12 @@ void mod(ImportContext& c) { c.result(c.add("Mod", c.values(), {{"fmod", c.get_i
 void is_inf(ImportContext& c) {
   const bool negative = c.get_int("detect_negative", 1) != 0;
   const bool positive = c.get_int("detect_positive", 1) != 0;
-  if (!negative && !positive) throw Unsupported("infinities of neither sign");
+  if (!negative && !positive) {
+    auto [none, bytes] = allocate_host_tensor({DType::boolean, c.shape(0)});
+    std::fill_n(bytes, none.type.bytes(), std::byte{0});
+    c.result(none);
+    return;
+  }
   if (negative && positive) {
     c.result(c.add("IsInf", {c.value(0)}));
     return;
@@ -55,25 +61,80 @@ void cast(ImportContext& c) {
   }
 }
 
+void bit_shift(ImportContext& c) {
+  const bool left = c.get_string("direction", "") == "LEFT";
+  c.result(c.add("BitShift", c.values(), {{"direction", std::string(left ? "left" : "right")}}));
+}
+
+// Every bit the other way round: exclusive or with ones.
+void bitwise_not(ImportContext& c) {
+  auto [ones, bytes] = allocate_host_tensor({c.type(0).dtype, {}});
+  std::fill_n(bytes, ones.type.bytes(), std::byte{0xFF});
+  c.result(c.add("BitwiseXor", {c.value(0), c.add_constant(ones)}));
+}
+
+void bit_cast(ImportContext& c) {
+  c.result(c.add("BitCast", {c.value(0)}, {{"to", std::string(name_of(wanted_dtype(c)))}}));
+}
+
 void tangent(ImportContext& c) {
   const ValueId x = c.value(0);
   c.result(c.add("Div", {c.add("Sin", {x}), c.add("Cos", {x})}));
 }
 
 constexpr ImportRule kRules[] = {
-    {"Neg", same},         {"Abs", same},      {"Exp", same},
-    {"Log", same},         {"Sqrt", same},     {"Reciprocal", same},
-    {"Erf", same},         {"Sin", same},      {"Cos", same},
-    {"Tan", tangent},      {"Floor", same},    {"Ceil", same},
-    {"Round", same},       {"Sign", same},     {"Add", same},
-    {"Sub", same},         {"Mul", same},      {"Div", same},
-    {"Pow", same},         {"Mod", mod},       {"Min", min},
-    {"Max", max},          {"Sum", sum},       {"Mean", mean},
-    {"Equal", same},       {"Less", same},     {"Greater", same},
-    {"LessOrEqual", same}, {"And", same},      {"GreaterOrEqual", same},
-    {"Or", same},          {"Xor", same},      {"Not", same},
-    {"IsNaN", same},       {"IsInf", is_inf},  {"Where", same},
-    {"Cast", cast},        {"CastLike", cast},
+    {"Neg", same},
+    {"Abs", same},
+    {"Exp", same},
+    {"Log", same},
+    {"Sqrt", same},
+    {"Reciprocal", same},
+    {"Erf", same},
+    {"Sin", same},
+    {"Cos", same},
+    {"Sinh", same},
+    {"Cosh", same},
+    {"Asin", same},
+    {"Acos", same},
+    {"Atan", same},
+    {"Asinh", same},
+    {"Acosh", same},
+    {"Atanh", same},
+    {"BitwiseAnd", same},
+    {"BitwiseOr", same},
+    {"BitwiseXor", same},
+    {"BitwiseNot", bitwise_not},
+    {"BitShift", bit_shift},
+    {"BitCast", bit_cast},
+    {"Tan", tangent},
+    {"Floor", same},
+    {"Ceil", same},
+    {"Round", same},
+    {"Sign", same},
+    {"Add", same},
+    {"Sub", same},
+    {"Mul", same},
+    {"Div", same},
+    {"Pow", same},
+    {"Mod", mod},
+    {"Min", min},
+    {"Max", max},
+    {"Sum", sum},
+    {"Mean", mean},
+    {"Equal", same},
+    {"Less", same},
+    {"Greater", same},
+    {"LessOrEqual", same},
+    {"And", same},
+    {"GreaterOrEqual", same},
+    {"Or", same},
+    {"Xor", same},
+    {"Not", same},
+    {"IsNaN", same},
+    {"IsInf", is_inf},
+    {"Where", same},
+    {"Cast", cast},
+    {"CastLike", cast},
 };
 
 }  // namespace

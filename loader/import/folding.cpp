@@ -38,7 +38,9 @@ bool has_subgraph(const onnx::NodeProto& node) {
 }
 
 bool can_fold(const onnx::NodeProto& node, const std::vector<Operand>& inputs) {
-  return !inputs.empty() && node.op_type() != "Dropout" && node.op_type() != "BatchNormalization" &&
+  static constexpr std::string_view kOfTheRun[] = {"Dropout", "BatchNormalization", "Bernoulli",
+                                                   "Multinomial"};
+  return !inputs.empty() && std::ranges::find(kOfTheRun, node.op_type()) == std::end(kOfTheRun) &&
          !node.op_type().starts_with("Random") && !has_subgraph(node) &&
          std::all_of(inputs.begin(), inputs.end(), is_known);
 }

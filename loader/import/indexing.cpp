@@ -191,10 +191,6 @@ void compress(ImportContext& c) {
   c.result(c.add("Gather", {x, indices}, {{"axis", axis}}));
 }
 
-void size_depends_on_data(ImportContext&) {
-  throw Unsupported("how many results it has depends on data; every size must be known");
-}
-
 constexpr ImportRule kRules[] = {
     {"Gather", gather},
     {"GatherElements", gather_elements},
@@ -212,8 +208,6 @@ constexpr ImportRule kRules[] = {
     {"CumProd", scan},
     {"ReverseSequence", reverse_sequence},
     {"Compress", compress},
-    {"Unique", size_depends_on_data},
-    {"NonMaxSuppression", size_depends_on_data},
 };
 
 }  // namespace

@@ -6,6 +6,8 @@ namespace {
 // Larger than any shape, condition or table of indices; what is larger is data.
 constexpr int64_t kLargestBytes = int64_t{1} << 26;
 
+bool draws(const Node& node) { return node.op == "Dropout" || node.op == "RandomUniform"; }
+
 }  // namespace
 
 const HostTensor* KnownValues::find(ValueId id) {
@@ -19,7 +21,7 @@ const HostTensor* KnownValues::find(ValueId id) {
       continue;
     }
     const bool evaluated = value.role == Role::computed && evaluate_ &&
-                           graph_.node(value.producer).op != "Dropout" &&
+                           !draws(graph_.node(value.producer)) &&
                            value.type.bytes() <= kLargestBytes;
     if (!evaluated) {
       contents_[top] = value.role == Role::constant ? value.data : HostTensor{};

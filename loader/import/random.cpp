@@ -42,9 +42,68 @@ TensorType wanted_type(ImportContext& c) {
   return type;
 }
 
+DType dtype_or(ImportContext& c, DType otherwise) {
+  return c.has_attribute("dtype") ? c.computed_dtype(c.get_int("dtype", 0)) : otherwise;
+}
+
+// Outside of an initialization numbers are drawn in the run. Every node draws numbers of its own,
+// fresh ones in each micro-batch; the file's seed is not used, since it would repeat them in every
+// step.
+ValueId uniform(ImportContext& c, Shape shape, double low = 0, double high = 1) {
+  return c.add("RandomUniform", {},
+               {{"shape", std::move(shape)},
+                {"low", low},
+                {"high", high},
+                {"seed", c.next_dropout()},
+                {"dtype", std::string("f32")}});
+}
+
+// Box and Muller: sqrt(-2 log(1 - u)) cos(2 pi v).
+ValueId normal(ImportContext& c, const Shape& shape) {
+  const ValueId rest = c.add("Sub", {c.scalar(1, DType::f32), uniform(c, shape)});
+  const ValueId radius =
+      c.add("Sqrt", {c.add("Mul", {c.add("Log", {rest}), c.scalar(-2, DType::f32)})});
+  const ValueId angle = uniform(c, shape, 0, 2 * std::numbers::pi);
+  return c.add("Mul", {radius, c.add("Cos", {angle})});
+}
+
+void random_in_the_run(ImportContext& c) {
+  const auto [dtype, shape] = wanted_type(c);
+  if (c.op().starts_with("RandomUniform")) {
+    c.result(c.cast(uniform(c, shape, c.get_float("low", 0), c.get_float("high", 1)), dtype));
+    return;
+  }
+  const ValueId scale = c.scalar(c.get_float("scale", 1), DType::f32);
+  const ValueId mean = c.scalar(c.get_float("mean", 0), DType::f32);
+  c.result(c.cast(c.add("Add", {c.add("Mul", {normal(c, shape), scale}), mean}), dtype));
+}
+
+void bernoulli(ImportContext& c) {
+  const ValueId p = c.cast(c.value(0), DType::f32);
+  const ValueId hit = c.add("Less", {uniform(c, c.shape(0)), p});
+  c.result(c.cast(hit, dtype_or(c, c.type(0).dtype)));
+}
+
+// The largest of log-probability plus Gumbel noise, -log(-log(u)), is a draw (Gumbel, 1954).
+void multinomial(ImportContext& c) {
+  const Shape shape = c.shape(0);
+  if (shape.size() != 2) throw Unsupported("input {}", to_string(c.type(0)));
+  const int64_t samples = c.get_int("sample_size", 1);
+  const ValueId u =
+      c.add("Sub", {c.scalar(1, DType::f32), uniform(c, {shape[0], samples, shape[1]})});
+  const ValueId noise = c.add("Neg", {c.add("Log", {c.add("Neg", {c.add("Log", {u})})})});
+  const ValueId scores = c.reshape(c.cast(c.value(0), DType::f32), {shape[0], 1, shape[1]});
+  const ValueId best = c.add_all("TopK", {c.add("Add", {scores, noise})},
+                                 {{"axis", int64_t{2}}, {"k", int64_t{1}}, {"largest", int64_t{1}}})
+                           .at(1);
+  c.result(c.cast(c.reshape(best, {shape[0], samples}), dtype_or(c, DType::i32)));
+}
+
 void random(ImportContext& c) {
-  if (!c.draws())
-    throw Unsupported("random numbers other than Dropout's are drawn only in an initialization");
+  if (!c.draws()) {
+    random_in_the_run(c);
+    return;
+  }
   const double seed = c.get_float("seed", 0);
   Numbers numbers(c.has_attribute("seed") ? std::bit_cast<uint64_t>(seed)
                                           : static_cast<uint64_t>(c.next_dropout()));
@@ -69,10 +128,8 @@ void random(ImportContext& c) {
 }
 
 constexpr ImportRule kRules[] = {
-    {"RandomNormal", random},
-    {"RandomNormalLike", random},
-    {"RandomUniform", random},
-    {"RandomUniformLike", random},
+    {"Bernoulli", bernoulli},     {"Multinomial", multinomial}, {"RandomNormal", random},
+    {"RandomNormalLike", random}, {"RandomUniform", random},    {"RandomUniformLike", random},
 };
 
 }  // namespace

@@ -47,6 +47,9 @@ void same(ImportContext& c) {
   const Reduction reduction = reduction_of(c);
   if (reduction.nothing) {
     c.result(c.operand(0));
+  } else if (c.type(0).dtype == DType::boolean) {
+    const ValueId numbers = c.cast(c.value(0), DType::u8);
+    c.result(c.cast(reduce(c, c.op(), numbers, reduction), DType::boolean));
   } else {
     c.result(reduce(c, c.op(), c.value(0), reduction));
   }

@@ -25,7 +25,6 @@ constexpr std::string_view kLinear =
 constexpr std::string_view kStrings = "strings and categories are not numbers to differentiate";
 constexpr std::string_view kSequences =
     "sequences, maps and optionals that are known only in the run are not supported";
-constexpr std::string_view kRandom = "random numbers other than Dropout's are not drawn";
 
 constexpr auto kReasons = std::to_array<Reason>({
     {"QuantizeLinear", kQuantized},
@@ -54,14 +53,9 @@ constexpr auto kReasons = std::to_array<Reason>({
     {"StringSplit", kStrings},
     {"TfIdfVectorizer", kStrings},
     {"ImageDecoder", kStrings},
-    {"Optional", kSequences},
-    {"OptionalGetElement", kSequences},
-    {"OptionalHasElement", kSequences},
     {"SequenceErase", kSequences},
     {"SequenceInsert", kSequences},
     {"SequenceMap", kSequences},
-    {"Bernoulli", kRandom},
-    {"Multinomial", kRandom},
 });
 
 bool is_of_onnx(const std::string& domain) {

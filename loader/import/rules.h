@@ -27,16 +27,20 @@ std::span<const ImportRule> sampling_rules();
 std::span<const ImportRule> recurrent_rules();
 std::span<const ImportRule> einsum_rules();
 std::span<const ImportRule> attention_rules();
+std::span<const ImportRule> rotary_embedding_rules();
+std::span<const ImportRule> linear_attention_rules();
+std::span<const ImportRule> signal_rules();
+std::span<const ImportRule> random_rules();
 std::span<const ImportRule> shape_rules();
 std::span<const ImportRule> movement_rules();
 std::span<const ImportRule> indexing_rules();
+std::span<const ImportRule> selection_rules();
 std::span<const ImportRule> constant_rules();
 std::span<const ImportRule> sequence_rules();
 std::span<const ImportRule> control_flow_rules();
 std::span<const ImportRule> loss_rules();
 std::span<const ImportRule> tabular_rules();
 std::span<const ImportRule> optimizer_rules();
-std::span<const ImportRule> random_rules();
 
 const ImportRule* find_rule(std::string_view op);  // null for an operator without one
 

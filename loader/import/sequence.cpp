@@ -83,9 +83,22 @@ void concat_from_sequence(ImportContext& c) {
   c.result(parts.size() == 1 ? parts[0] : c.add("Concat", parts, {{"axis", axis}}));
 }
 
+// What is optional is there or is not; that is known while importing.
+void optional(ImportContext& c) {
+  if (!c.has(0)) throw Unsupported("an optional without an element");
+  c.result(c.operand(0));
+}
+
+void optional_has_element(ImportContext& c) { c.result(scalar_tensor(c.has(0))); }
+
 constexpr ImportRule kRules[] = {
-    {"ConcatFromSequence", concat_from_sequence}, {"SequenceConstruct", sequence_construct},
-    {"SplitToSequence", split_to_sequence},       {"SequenceAt", sequence_at},
+    {"Optional", optional},
+    {"OptionalGetElement", optional},
+    {"OptionalHasElement", optional_has_element},
+    {"ConcatFromSequence", concat_from_sequence},
+    {"SequenceConstruct", sequence_construct},
+    {"SplitToSequence", split_to_sequence},
+    {"SequenceAt", sequence_at},
     {"SequenceLength", sequence_length},
 };
 

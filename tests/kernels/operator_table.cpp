@@ -107,6 +107,8 @@ Tolerance tolerance_of(std::string_view op) {
                                                         "DeformColumnsOffsetGrad",
                                                         "RoiAlign",
                                                         "RoiAlignGrad",
+                                                        "Det",
+                                                        "DetGrad",
                                                         "ReduceProd",
                                                         "Softmax",
                                                         "SoftmaxGrad",

@@ -11,9 +11,11 @@ const Shape kOdd = {7, 11};
 
 void add_unary_rows(Table& t) {
   for (const char* op : {"Neg", "Abs", "Exp", "Erf", "Tanh", "Sigmoid", "Relu", "Softplus", "Sin",
-                         "Cos", "Floor", "Ceil", "Round", "Sign"})
+                         "Cos", "Sinh", "Cosh", "Atan", "Asinh", "Floor", "Ceil", "Round", "Sign"})
     t.push_back({op, {}, {f32(kOdd, -3, 3)}});
   for (const char* op : {"Log", "Sqrt", "Reciprocal"}) t.push_back({op, {}, {f32(kOdd, 0.25, 4)}});
+  for (const char* op : {"Asin", "Acos", "Atanh"}) t.push_back({op, {}, {f32(kOdd, -0.9, 0.9)}});
+  t.push_back({"Acosh", {}, {f32(kOdd, 1.1, 4)}});
   // Tails and blocked channels.
   for (const char* op : {"Exp", "Erf", "Tanh", "Sigmoid", "Softplus"})
     t.push_back({op, {}, {f32({3, 100}, -9, 9)}});
@@ -88,6 +90,16 @@ void add_logical_rows(Table& t) {
     t.push_back({op, {}, {boolean(kOdd), boolean(kOdd)}});
     t.push_back({op, {}, {boolean({4, 1, 5}), boolean({3, 1})}});
   }
+  for (const char* op : {"BitwiseAnd", "BitwiseOr", "BitwiseXor"}) {
+    t.push_back({op, {}, {i64({4, 1, 5}, -99, 99), i64({3, 1}, -99, 99)}});
+    t.push_back({op, {}, {number(DType::u8, kOdd, 0, 255), number(DType::u8, {11}, 0, 255)}});
+  }
+  for (const char* direction : {"left", "right"})
+    t.push_back({"BitShift",
+                 {{"direction", std::string(direction)}},
+                 {number(DType::u8, kOdd, 0, 255), number(DType::u8, {11}, 0, 9)}});
+  t.push_back(
+      {"BitShift", {{"direction", std::string("right")}}, {i32(kOdd, -99, 99), i32({11}, -1, 33)}});
   t.push_back({"Where", {}, {boolean(kOdd), f32(kOdd), f32(kOdd)}});
   t.push_back({"Where", {}, {boolean({2, 1, 6, 6}), f32({2, 3, 6, 6}), f32({})}});
   t.push_back({"Where", {}, {boolean({6, 1}), f32({17}), f32({3, 1, 17})}});
@@ -108,6 +120,8 @@ void add_cast_rows(Table& t) {
   t.push_back({"Cast", to("i64"), {i32(kOdd, -9, 9)}});
   t.push_back({"Cast", to("i64"), {boolean(kOdd)}});
   t.push_back({"Cast", to("bool"), {i64(kOdd, 0, 2)}});
+  t.push_back({"BitCast", to("u32"), {i32(kOdd, -9, 9)}});
+  t.push_back({"BitCast", to("u8"), {boolean(kOdd)}});
 }
 
 }  // namespace

@@ -81,6 +81,14 @@ void add_gather_rows(Table& t) {
   for (double ratio : {0.0, 0.1, 0.5})
     t.push_back({"Dropout", {{"ratio", ratio}, {"seed", 3_i}}, {f32({13, 37})}});
   t.push_back({"Dropout", {{"ratio", 0.25}, {"seed", 4_i}}, {f32({2, 32, 5, 5})}});
+  for (const Shape& shape : {Shape{}, Shape{13, 37}, Shape{3, 50000}})
+    t.push_back({"RandomUniform",
+                 {{"shape", shape},
+                  {"low", -0.5},
+                  {"high", 2.0},
+                  {"seed", 3_i},
+                  {"dtype", std::string("f32")}},
+                 {}});
 }
 
 }  // namespace

@@ -10,6 +10,10 @@ Attributes transposed(int64_t a, int64_t b, const char* activation = "") {
 }  // namespace
 
 void add_product_rows(Table& t) {
+  t.push_back({"Det", {}, {f32({2, 3, 3, 3})}});
+  t.push_back({"Det", {}, {f32({5, 5})}});
+  t.push_back({"Det", {}, {f32({4, 1, 1})}});
+  t.push_back({"Det", {}, {f32({2, 2}, 1, 1)}});  // no inverse
   const auto swap_if = [](bool swap, int64_t rows, int64_t columns) {
     return swap ? Shape{columns, rows} : Shape{rows, columns};
   };

@@ -112,6 +112,14 @@ constexpr vector::ElementwiseTable make() {
   t.unary[index(Unary::softplus)] = unary<Softplus>;
   t.unary[index(Unary::sin)] = unary<Sin>;
   t.unary[index(Unary::cos)] = unary<Cos>;
+  t.unary[index(Unary::sinh)] = unary<Sinh>;
+  t.unary[index(Unary::cosh)] = unary<Cosh>;
+  t.unary[index(Unary::asin)] = unary<Asin>;
+  t.unary[index(Unary::acos)] = unary<Acos>;
+  t.unary[index(Unary::atan)] = unary<Atan>;
+  t.unary[index(Unary::asinh)] = unary<Asinh>;
+  t.unary[index(Unary::acosh)] = unary<Acosh>;
+  t.unary[index(Unary::atanh)] = unary<Atanh>;
   t.unary[index(Unary::floor)] = unary<Floor>;
   t.unary[index(Unary::ceil)] = unary<Ceil>;
   t.unary[index(Unary::round)] = unary<Round>;

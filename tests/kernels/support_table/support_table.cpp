@@ -48,7 +48,8 @@ void count(const Graph& graph, const Node& node, SupportTable& table) {
   for (const TensorType& type : request.input_types) form += " " + to_string(type);
   Support& support = table[node.op];
   if (!support.forms.insert(form).second) return;
-  support.dtypes.insert(std::string(name_of(request.input_types.at(0).dtype)));
+  const auto& types = request.input_types.empty() ? request.output_types : request.input_types;
+  support.dtypes.insert(std::string(name_of(types.at(0).dtype)));
   support.by_reference += prepare_reference(request) != nullptr;
   ++support.by_cpu[cpu_implementation(request)];
 }
