@@ -111,7 +111,7 @@ class Pipeline {
   std::vector<DeviceProgram> training_programs_, evaluation_programs_;
   std::vector<UpdatePrograms> update_programs_;
   std::vector<PlannedTransfer> training_transfers_;
-  std::vector<ActionTime> updates_;  // per device
+  std::vector<ActionTime> updates_;                      // per device
   std::vector<std::unique_ptr<OwnUpdate>> own_updates_;  // per device; none: the optimizer's
   std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
