@@ -32,15 +32,6 @@ void batch_normalization(ImportContext& c) {
     if (c.wants(i)) c.result(outputs[i + 2], i);
 }
 
-void layer_normalization(ImportContext& c) {
-  if (c.get_int("stash_type", 1) != 1) throw Unsupported("stash_type other than 1 (float)");
-  const auto outputs =
-      c.add_all("LayerNormalization", {c.value(0), c.value(1), c.value(2)},
-                {{"axis", c.axis(-1, c.rank(0))}, {"epsilon", c.get_float("epsilon", 1e-5)}});
-  for (size_t i = 0; i < c.output_count(); ++i)
-    if (c.wants(i)) c.result(outputs.at(i), i);
-}
-
 std::vector<int64_t> axes_from(int64_t first, int64_t rank) {
   std::vector<int64_t> axes(static_cast<size_t>(rank - first));
   std::iota(axes.begin(), axes.end(), first);
@@ -51,13 +42,34 @@ ValueId mean_over(ImportContext& c, ValueId x, const std::vector<int64_t>& axes)
   return c.add("ReduceMean", {x}, {{"axes", axes}, {"keepdims", int64_t{1}}});
 }
 
+ValueId centred(ImportContext& c, ValueId x, const std::vector<int64_t>& axes) {
+  return c.add("Sub", {x, mean_over(c, x, axes)});
+}
+
+// sqrt(variance + epsilon) over `axes` of what has no mean.
+ValueId deviation(ImportContext& c, ValueId x, const std::vector<int64_t>& axes, double epsilon) {
+  const ValueId variance = mean_over(c, c.add("Mul", {x, x}), axes);
+  return c.add("Sqrt", {c.add("Add", {variance, c.scalar(epsilon, c.type_of(x).dtype)})});
+}
+
 // (x - mean) / sqrt(variance + epsilon) over `axes`.
 ValueId standardized(ImportContext& c, ValueId x, const std::vector<int64_t>& axes,
                      double epsilon) {
-  const ValueId centred = c.add("Sub", {x, mean_over(c, x, axes)});
-  const ValueId variance = mean_over(c, c.add("Mul", {centred, centred}), axes);
-  const ValueId shifted = c.add("Add", {variance, c.scalar(epsilon, c.type_of(x).dtype)});
-  return c.add("Div", {centred, c.add("Sqrt", {shifted})});
+  const ValueId numerator = centred(c, x, axes);
+  return c.add("Div", {numerator, deviation(c, numerator, axes, epsilon)});
+}
+
+void layer_normalization(ImportContext& c) {
+  if (c.get_int("stash_type", 1) != 1) throw Unsupported("stash_type other than 1 (float)");
+  const int64_t axis = c.axis(-1, c.rank(0));
+  const double epsilon = c.get_float("epsilon", 1e-5);
+  c.result(c.add("LayerNormalization", {c.value(0), c.value(1), c.value(2)},
+                 {{"axis", axis}, {"epsilon", epsilon}}));
+  if (!c.wants(1) && !c.wants(2)) return;
+  // The operator's own statistics are for its gradient and have none themselves.
+  const auto axes = axes_from(axis, c.rank(0));
+  c.result(mean_over(c, c.value(0), axes), 1);
+  c.result(c.add("Reciprocal", {deviation(c, centred(c, c.value(0), axes), axes, epsilon)}), 2);
 }
 
 // y = x scale + bias, scale and bias one per channel (axis 1).
