@@ -40,6 +40,22 @@ ValueId find_output(const Graph& graph, const std::string& name) {
               names_of(graph, graph.outputs));
 }
 
+// Names of outputs may hold colons themselves: the longest output that OUTPUT:TARGET begins with is
+// meant, and the rest is the target.
+LossOption with_names_of(const Graph& graph, LossOption option) {
+  const std::string text = option.output + (option.target.empty() ? "" : ":" + option.target);
+  size_t longest = 0;
+  for (const ValueId id : graph.outputs) {
+    const std::string& name = graph.value(id).name;
+    const bool begins = text == name || text.starts_with(name + ":");
+    if (!begins || name.size() <= longest) continue;
+    longest = name.size();
+    option.output = name;
+    option.target = text == name ? "" : text.substr(longest + 1);
+  }
+  return option;
+}
+
 // The axis that classes lie on: 1, or the last one of [batch, sequence, classes].
 int64_t class_axis(const Graph& graph, ValueId scores) {
   const auto rank = graph.value(scores).type.rank();
@@ -173,7 +189,7 @@ AttachedLosses attach_losses(Graph& graph, const std::vector<std::string>& optio
     return attached;
   }
   for (const auto& text : options) {
-    const LossOption option = parse_loss(text);
+    const LossOption option = with_names_of(graph, parse_loss(text));
     const ValueId output = find_output(graph, option.output);
     ValueId loss = output;
     if (option.kind == "output")

@@ -17,6 +17,7 @@ inline constexpr int64_t kIgnoredTarget = -100;
 // targets; classes lie on axis 1, on the last axis of a rank-3 output), nll (the same on
 // probabilities; those of a Softmax or a Sigmoid are taken back to its scores), mse, bce
 // (probabilities), bce-logits, output (the model's own scalar).
+// parse_loss splits at colons; attach_losses knows the outputs, whose names may hold some.
 struct LossOption {
   std::string kind, output, target;  // empty: the first output; "target"
   double weight = 1;

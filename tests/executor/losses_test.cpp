@@ -65,6 +65,26 @@ TEST(AttachLosses, NeedsALossOrAnOption) {
               ThrowsMessage<Error>(HasSubstr("'logits' f32[8, 10]")));
 }
 
+TEST(AttachLosses, OutputsMayHaveColonsInTheirNames) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {8, 10}});
+  graph.outputs = {graph.add("Relu", {x}, {}, Phase::forward, kNoNode, "call"),
+                   graph.add("Tanh", {x}, {}, Phase::forward, kNoNode, "call:0")};
+  graph.value(graph.outputs[0]).name = "call";
+  graph.value(graph.outputs[1]).name = "call:0";
+  const AttachedLosses attached =
+      attach_losses(graph, {"mse:call:0", "mse:call:wanted", "mse:call:0:wanted:too*2"});
+  ASSERT_EQ(attached.terms.size(), 3U);
+  const std::vector<std::string> targets = {"target", "wanted", "wanted:too"};
+  const std::vector<size_t> outputs = {1, 0, 1};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(graph.value(attached.targets[i]).name, targets[i]);
+    const Node& loss = graph.node(graph.value(attached.terms[i].value).producer);
+    EXPECT_EQ(loss.inputs[0], graph.outputs[outputs[i]]);
+  }
+  EXPECT_EQ(attached.terms[2].weight, 2);
+}
+
 TEST(AttachLosses, FindsTheModelsOwn) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::f32, {4, 3}});
