@@ -8,6 +8,7 @@
 #include "cli/quantity.h"
 #include "cli/text_table.h"
 #include "kernels/evaluate.h"
+#include "loader/npz.h"
 
 namespace headrace {
 namespace {
@@ -85,11 +86,13 @@ void report_text(const Inspection& model, const Settings& settings) {
 
 void inspect_command(const Settings& settings) {
   const RunConfig& run = settings.run;
-  const Inspection model = inspect_model(run.model, {.bind = run.bind,
-                                                     .batch = run.batch,
-                                                     .untie = run.untie,
-                                                     .freeze = run.freeze,
-                                                     .evaluate = evaluate});
+  LoadOptions options{.bind = run.bind,
+                      .batch = run.batch,
+                      .untie = run.untie,
+                      .freeze = run.freeze,
+                      .evaluate = evaluate};
+  if (!run.fixed_inputs.empty()) options.fixed_inputs = read_npz(run.fixed_inputs);
+  const Inspection model = inspect_model(run.model, options);
   settings.json ? report_json(model) : report_text(model, settings);
 }
 

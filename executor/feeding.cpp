@@ -47,7 +47,10 @@ Range allowed_range(const Graph& graph, const std::vector<std::vector<NodeId>>& 
 Field field_of(const Graph& graph, ValueId id) {
   const Value& value = graph.value(id);
   if (value.type.rank() == 0)
-    throw Error("input '{}' is a scalar: data sets feed tensors with a batch axis", value.name);
+    throw Error(
+        "input '{}' is a scalar and data sets feed tensors with a batch axis; if it is the same in "
+        "every batch, give it with --fixed-inputs",
+        value.name);
   const Shape& shape = value.type.shape;
   return {value.name, {value.type.dtype, Shape(shape.begin() + 1, shape.end())}};
 }
@@ -63,8 +66,10 @@ FeedPlan feed_plan(const PreparedModel& prepared) {
   plan.values.insert(plan.values.end(), prepared.targets.begin(), prepared.targets.end());
   for (const ValueId id : plan.values)
     if (graph.value(id).type.shape[0] != prepared.microbatch_size)
-      throw Error("input '{}' is {}: its first axis is not the micro-batch of {}",
-                  graph.value(id).name, to_string(graph.value(id).type), prepared.microbatch_size);
+      throw Error(
+          "input '{}' is {}: its first axis is not the micro-batch of {}; if it is the same in "
+          "every batch, give it with --fixed-inputs",
+          graph.value(id).name, to_string(graph.value(id).type), prepared.microbatch_size);
   return plan;
 }
 

@@ -22,6 +22,7 @@ struct RunConfig {
   int microbatches = 1;
   std::string cost = "analytic";  // or "profile"
   std::map<std::string, int64_t> bind;
+  std::string fixed_inputs;         // .npz of inputs that are the same in every batch
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]
   std::vector<std::string> freeze;
   std::string untie = "auto";

@@ -12,6 +12,7 @@
 #include "graph/op_def.h"
 #include "kernels/evaluate.h"
 #include "loader/glob.h"
+#include "loader/npz.h"
 #include "scheduler/lower.h"
 #include "scheduler/validate.h"
 
@@ -92,6 +93,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   options.evaluate = evaluate;
   options.training_step = config.losses.empty();
   options.initialize = config.initialize;
+  if (!config.fixed_inputs.empty()) options.fixed_inputs = read_npz(config.fixed_inputs);
   prepared.model = load_model(config.model, options);
   if (prepared.model.update) require_no_optimizer(*prepared.model.update, config);
   require_parameters(prepared.model.forward.graph, config);

@@ -28,6 +28,8 @@ struct LoadOptions {
   // Contents of inputs, for a model that is loaded to be run on them alone: what must be known
   // before a run (a shape, axes, a condition) may then come from an input.
   std::map<std::string, HostTensor> input_contents = {};
+  // Inputs that are the same in every batch: constants of the graph, which is then fed the others.
+  std::map<std::string, HostTensor> fixed_inputs = {};
   std::string untie = "auto";       // auto, none, or comma-separated globs of initializer names
   std::vector<std::string> freeze;  // globs of initializer names that are not trained
   bool training = true;  // false: forward only; BatchNormalization and Dropout stay as exported

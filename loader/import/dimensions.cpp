@@ -37,7 +37,8 @@ std::vector<Input> free_inputs(const onnx::GraphProto& graph) {
       if (dim.has_dim_value() && dim.dim_value() >= 0) {
         dimension.size = dim.dim_value();
       } else {
-        dimension.unnamed = dim.dim_param().empty();
+        // Paddle calls every free dimension "?"; equal names would have to be equal sizes.
+        dimension.unnamed = dim.dim_param().empty() || dim.dim_param() == "?";
         dimension.name = dimension.unnamed ? dimension.place : dim.dim_param();
       }
       input.dimensions.push_back(std::move(dimension));
@@ -133,6 +134,8 @@ BoundDimensions bind_dimensions(const onnx::GraphProto& graph, const LoadOptions
   BoundDimensions bound;
   apply_bindings(inputs, options.bind);
   apply_shapes(inputs, options.input_shapes);
+  for (const auto& [name, tensor] : options.fixed_inputs)
+    apply_shapes(inputs, {{name, tensor.type.shape}});
   if (options.batch) bound.batch_dimension = bind_batch(inputs, *options.batch);
   for (const Input& input : inputs) {
     Shape shape;

@@ -14,6 +14,7 @@
 #include "loader/import/refusal.h"
 #include "loader/import/rules.h"
 #include "loader/import/stored_tensors.h"
+#include "loader/onnx/float_kinds.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -102,6 +103,16 @@ class Importer {
             type.has_tensor_type()
                 ? fmt::format("a tensor of type {}", onnx_type_name(type.tensor_type().elem_type()))
                 : "a sequence, map or optional");
+        continue;
+      }
+      if (const auto fixed = options_.fixed_inputs.find(input.name());
+          fixed != options_.fixed_inputs.end()) {
+        const TensorType expected{*dtype, shape->second};
+        if (fixed->second.type != expected)
+          throw Error("input '{}' is {} but the fixed tensor given is {}", input.name(),
+                      to_string(expected), to_string(fixed->second.type));
+        scope.names[input.name()] =
+            constant_operand(converted(fixed->second, types_.of(*dtype)), input.name());
         continue;
       }
       const DType computed = types_.of(*dtype);
