@@ -1,0 +1,64 @@
+"""torchvision's nets with random weights, exported here by both of PyTorch's exporters."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from models import CACHE, Net, floats
+from torch import nn
+
+# Name and the size of the images: small where the net allows it.
+NETS = {
+    "alexnet": 64, "convnext_tiny": 64, "densenet121": 64, "efficientnet_b0": 64,
+    "efficientnet_v2_s": 64, "googlenet": 64, "inception_v3": 96, "mnasnet0_5": 64,
+    "mobilenet_v2": 64, "mobilenet_v3_small": 64, "regnet_x_400mf": 64, "regnet_y_400mf": 64,
+    "resnet18": 64, "resnet50": 64, "resnext50_32x4d": 64, "shufflenet_v2_x0_5": 64,
+    "squeezenet1_1": 64, "swin_t": 64, "vgg11_bn": 64, "vit_b_16": 224,
+}
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(3)
+    keywords = {"num_classes": 100}
+    if name in ("googlenet", "inception_v3"):
+        keywords |= {"aux_logits": False, "init_weights": True}
+    return getattr(torchvision.models, name)(**keywords)
+
+
+def exported(name: str, exporter: str, size: int) -> Path:
+    path = CACHE / f"{name}.{exporter}.onnx"
+    if path.exists():
+        return path
+    CACHE.mkdir(parents=True, exist_ok=True)
+    module = build(name)
+    example = torch.randn(2, 3, size, size)
+    training = exporter == "legacy_train"
+    module.train(training)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        if exporter == "dynamo":
+            torch.onnx.export(module, (example,), path, dynamo=True, input_names=["image"],
+                              output_names=["logits"], external_data=False, verbose=False,
+                              dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
+        else:
+            torch.onnx.export(
+                module, (example,), path, dynamo=False, opset_version=17,
+                training=torch.onnx.TrainingMode.TRAINING if training
+                else torch.onnx.TrainingMode.EVAL,
+                do_constant_folding=not training, input_names=["image"], output_names=["logits"],
+                dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}})
+    return path
+
+
+def at(name: str, exporter: str, size: int) -> Callable[[], Path]:
+    return lambda: exported(name, exporter, size)
+
+
+def nets() -> list[Net]:
+    return [Net(f"{name}.{exporter}", at(name, exporter, size), floats("image", 3, size, size),
+                [("cross-entropy", "logits")], batch=4, rate=0.01)
+            for name, size in NETS.items() for exporter in ("legacy", "dynamo")]
