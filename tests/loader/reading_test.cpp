@@ -208,8 +208,9 @@ TEST(Reading, ListsEveryNodeThatIsNotSupported) {
   write_onnx(proto, path);
   const std::string text = refusal(path);
   EXPECT_THAT(text, HasSubstr("2 of its nodes cannot be used"));
-  EXPECT_THAT(text,
-              HasSubstr("ai.onnx::Unique 'distinct': its input (input 0, 'x') is computed from data"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("ai.onnx::Unique 'distinct': its input (input 0, 'x') is computed from data"));
   EXPECT_THAT(text, HasSubstr("custom::Op 'b': 'custom' is not a domain of ONNX"));
 }
 
