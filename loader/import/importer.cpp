@@ -9,12 +9,14 @@
 
 #include "graph/inner_gradient.h"
 #include "loader/import/folding.h"
+#include "loader/import/function_body.h"
 #include "loader/import/naming.h"
 #include "loader/import/reach.h"
 #include "loader/import/refusal.h"
 #include "loader/import/rules.h"
 #include "loader/import/stored_tensors.h"
 #include "loader/onnx/float_kinds.h"
+#include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -28,6 +30,8 @@ struct Scope {
   const Scope* outer = nullptr;
   GraphPath path;
   std::unordered_map<std::string, Operand> names;
+  // The body of an operator that ONNX defines by others; null where the nodes stand in the file.
+  std::shared_ptr<const GraphProto> body = nullptr;
 
   const Operand* find(const std::string& name) const {
     for (const Scope* scope = this; scope != nullptr; scope = scope->outer) {
@@ -186,11 +190,21 @@ class Importer {
   std::vector<Operand> apply(const NodeProto& node, Scope& scope, std::vector<Operand> inputs) {
     if (operator_name(node) == kGradientOperator)
       return import_gradient(node, scope, std::move(inputs));
-    if (const auto held = tensors_.held_by(node, inputs, scope.path)) return {*held};
+    if (scope.body == nullptr) {
+      if (const auto held = tensors_.held_by(node, inputs, scope.path)) return {*held};
+    } else if (node.op_type() == "Constant") {
+      if (const auto data = read_constant(node, scope.body, *source_.external))
+        return {constant_operand(converted(*data, types_.of(data->type.dtype)))};
+    }
+    if (find_rule(operator_name(node)) == nullptr)
+      return import_function(node, scope, std::move(inputs));
     Subgraphs subgraphs(*this, node, scope);
-    auto outputs =
-        apply_rule({.proto = node, .opset = opset_, .path = scope.path, .subgraphs = &subgraphs},
-                   std::move(inputs));
+    auto outputs = apply_rule({.proto = node,
+                               .opset = opset_,
+                               .path = scope.path,
+                               .in_file = scope.body == nullptr,
+                               .subgraphs = &subgraphs},
+                              std::move(inputs));
     if (node.op_type() == "Identity" && scope.path.empty() &&
         output_names_.count(node.output(0)) == 0)
       outputs[0].alias = node.output(0);
@@ -235,6 +249,25 @@ class Importer {
     return outputs;
   }
 
+  std::vector<Operand> import_function(const NodeProto& node, const Scope& outer,
+                                       std::vector<Operand> arguments) {
+    std::vector<std::optional<TensorType>> types;
+    for (const Operand& operand : arguments) {
+      if (operand.kind == Operand::Kind::computed)
+        types.emplace_back(graph().value(operand.value).type);
+      else if (operand.has_data())
+        types.emplace_back(operand.data.type);
+      else
+        types.emplace_back();
+    }
+    const auto body = function_body(*source_.imported(), node, types);
+    if (body == nullptr) throw Unsupported("the operator is not supported");
+    // Inputs at the end may be left out altogether.
+    arguments.resize(static_cast<size_t>(body->input_size()));
+    return import_nodes_of(*body, std::move(arguments),
+                           {.outer = nullptr, .path = outer.path, .names = {}, .body = body});
+  }
+
   // The bodies of one node's subgraphs see the names around it.
   class Subgraphs : public SubgraphImporter {
    public:
@@ -263,16 +296,22 @@ class Importer {
     if (static_cast<size_t>(proto.input_size()) != arguments.size())
       throw Unsupported("its {} takes {} inputs, {} are given", body.name(), proto.input_size(),
                         arguments.size());
+    ++passes_[{owner.op_type(), label_of(owner)}];
+    Scope inner{.outer = &outer, .path = outer.path, .names = {}, .body = outer.body};
+    inner.path.emplace_back(first_output(owner), body.name());
+    if (inner.body == nullptr) tensors_.add_initializers(proto, inner.path, inner.names);
+    return import_nodes_of(proto, std::move(arguments), std::move(inner));
+  }
+
+  // The outputs of `proto`, its inputs being the arguments.
+  std::vector<Operand> import_nodes_of(const GraphProto& proto, std::vector<Operand> arguments,
+                                       Scope inner) {
     nodes_in_bodies_ += proto.node_size() + 1;
     if (nodes_in_bodies_ > kMostNodesInBodies)
       throw Unsupported("more than {} nodes once its passes are written out", kMostNodesInBodies);
-    ++passes_[{owner.op_type(), label_of(owner)}];
-    Scope inner{.outer = &outer, .path = outer.path, .names = {}};
-    inner.path.emplace_back(first_output(owner), body.name());
     for (size_t i = 0; i < arguments.size(); ++i)
       inner.names[proto.input(static_cast<int>(i)).name()] = std::move(arguments[i]);
     const size_t refused = result_.unsupported.size();
-    tensors_.add_initializers(proto, inner.path, inner.names);
     import_nodes(proto, inner);
     std::vector<Operand> outputs;
     for (const auto& output : proto.output()) {

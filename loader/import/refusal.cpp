@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "graph/error.h"
+#include "loader/import/function_body.h"
 #include "loader/import/reach.h"
 #include "loader/import/rules.h"
 #include "loader/onnx/model_source.h"
@@ -74,6 +75,7 @@ std::string refusal_by_name(const onnx::NodeProto& node) {
   const auto known = std::find_if(kReasons.begin(), kReasons.end(),
                                   [&](const Reason& reason) { return reason.op == name; });
   if (known != kReasons.end()) return std::string(known->why);
+  if (is_defined_by_others(node)) return {};
   if (is_of_onnx(node.domain())) return "the operator is not supported";
   return fmt::format("'{}' is not a domain of ONNX, and the model defines no function of this name",
                      node.domain());
