@@ -2,14 +2,12 @@
 #include <cmath>
 
 #include "loader/import/rules.h"
+#include "loader/onnx/size_limit.h"
 #include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
 namespace {
-
-// A shape from the file asks for memory; one beyond this is a mistake or an attack.
-constexpr int64_t kLargestConstant = int64_t{1} << 31;
 
 std::pair<HostTensor, std::byte*> allocate(TensorType type) {
   if (type.bytes() > kLargestConstant)

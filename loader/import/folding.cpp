@@ -1,11 +1,10 @@
 #include "loader/import/folding.h"
+#include "loader/onnx/size_limit.h"
 
 #include <algorithm>
 
 namespace headrace {
 namespace {
-
-constexpr int64_t kLargestBytes = int64_t{1} << 31;
 
 HostTensor& known(std::vector<HostTensor>& contents, const Graph& graph, ValueId id) {
   HostTensor& tensor = contents[index(id)];
@@ -60,7 +59,7 @@ std::vector<Operand> fold(const ImportRule& rule, const ImportedNode& node,
     for (const ValueId id : step.inputs)
       arguments.push_back(id == kNoValue ? HostTensor{} : known(contents, graph, id));
     for (const ValueId id : step.outputs)
-      if (graph.value(id).type.bytes() > kLargestBytes)
+      if (graph.value(id).type.bytes() > kLargestConstant)
         throw Unsupported("a constant of type {} would take {} bytes",
                           to_string(graph.value(id).type), graph.value(id).type.bytes());
     auto results = evaluate(step, arguments);

@@ -16,6 +16,7 @@
 #include "loader/import/rules.h"
 #include "loader/import/stored_tensors.h"
 #include "loader/onnx/float_kinds.h"
+#include "loader/onnx/size_limit.h"
 #include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
@@ -191,7 +192,8 @@ class Importer {
     if (operator_name(node) == kGradientOperator)
       return import_gradient(node, scope, std::move(inputs));
     if (scope.body == nullptr) {
-      if (const auto held = tensors_.held_by(node, inputs, scope.path)) return {*held};
+      if (const auto held = tensors_.held_by(node, inputs, scope.path))
+        return node.op_type() == "Constant" ? std::vector{*held} : charged({*held});
     } else if (node.op_type() == "Constant") {
       if (const auto data = read_constant(node, scope.body, *source_.external))
         return {constant_operand(converted(*data, types_.of(data->type.dtype)))};
@@ -239,7 +241,7 @@ class Importer {
     const ImportRule* rule = find_rule(operator_name(node.proto));
     HEADRACE_CHECK(rule != nullptr, "no rule for {}", node.proto.op_type());
     if (can_fold(node.proto, inputs) && options_.evaluate)
-      return fold(*rule, node, target_, std::move(inputs), options_.evaluate);
+      return charged(fold(*rule, node, target_, std::move(inputs), options_.evaluate));
     const size_t first = graph().nodes().size();
     ImportContext context(target_, node, std::move(inputs));
     rule->apply(context);
@@ -247,6 +249,15 @@ class Importer {
     // What a subgraph holds has names of its own.
     if (!has_subgraph(node.proto)) names_.name_nodes(graph(), first, node.proto, outputs);
     return outputs;
+  }
+
+  // What the file only describes is counted, so that no file can ask for any amount of memory.
+  std::vector<Operand> charged(std::vector<Operand> made) {
+    for (const Operand& operand : made)
+      if (operand.has_data()) constant_bytes_ += operand.data.type.bytes();
+    if (constant_bytes_ > kLargestConstants)
+      throw Unsupported("the constants before it and it take {} bytes", constant_bytes_);
+    return made;
   }
 
   std::vector<Operand> import_function(const NodeProto& node, const Scope& outer,
@@ -407,6 +418,7 @@ class Importer {
   std::set<std::string> output_names_;
   std::map<std::pair<std::string, std::string>, int> passes_;  // by operator and name
   int64_t nodes_in_bodies_ = 0;
+  int64_t constant_bytes_ = 0;  // of those that the file only describes
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "loader/import/rules.h"
+#include "loader/onnx/size_limit.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -108,9 +109,8 @@ void random(ImportContext& c) {
   Numbers numbers(c.has_attribute("seed") ? std::bit_cast<uint64_t>(seed)
                                           : static_cast<uint64_t>(c.next_dropout()));
   const TensorType type = wanted_type(c);
-  constexpr int64_t kMost = int64_t{1} << 31;
   for (const int64_t dim : type.shape)
-    if (dim < 0 || dim > kMost || type.bytes() > kMost)
+    if (dim < 0 || dim > kLargestConstant || type.bytes() > kLargestConstant)
       throw Unsupported("{} random numbers", to_string(type.shape));
   const bool normal = c.op().starts_with("RandomNormal");
   const double low = c.get_float("low", 0), high = c.get_float("high", 1);

@@ -2,13 +2,13 @@
 #include <numbers>
 
 #include "loader/import/rules.h"
+#include "loader/onnx/size_limit.h"
 
 namespace headrace {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-// What a matrix or window from the file may take; one beyond this is a mistake or an attack.
-constexpr int64_t kLargestElements = int64_t{1} << 28;
+constexpr int64_t kLargestElements = kLargestConstant / static_cast<int64_t>(sizeof(double));
 
 int64_t count_of(ImportContext& c, size_t input, std::string_view what, int64_t least = 1) {
   const double number = c.number(input, what);

@@ -6,16 +6,14 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/onnx/size_limit.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
 namespace {
 
-// A shape from the file asks for memory; one beyond this is a mistake or an attack.
-constexpr int64_t kMostBytes = int64_t{1} << 32;
-
 std::pair<HostTensor, std::byte*> allocate(TensorType type, const std::string& name) {
-  if (type.bytes() > kMostBytes)
+  if (type.bytes() > kLargestConstant)
     throw Error("'{}': a tensor {} would take {} bytes", name, to_string(type), type.bytes());
   return allocate_host_tensor(std::move(type));
 }
