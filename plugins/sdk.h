@@ -262,15 +262,15 @@ inline void assign_all(const headrace_host* host, const std::vector<int>& values
 
 // What `headrace plugins` says of where the stages go.
 template <auto Place>
-constexpr const char* placement_name() {
-  if constexpr (std::is_same_v<decltype(Place), std::vector<int> (*)(const PlacementRequest&)>) {
-    if (Place == &looped) return "looped";
-    if (Place == &v_shaped) return "V";
-    if (Place == &one_stage_per_device) return "one stage per device";
-    if (Place == &two_stages_in_a_v) return "V, two stages per device";
-  }
-  return "its own";
-}
+inline constexpr const char* placement_name = "its own";
+template <>
+inline constexpr const char* placement_name<&looped> = "looped";
+template <>
+inline constexpr const char* placement_name<&v_shaped> = "V";
+template <>
+inline constexpr const char* placement_name<&one_stage_per_device> = "one stage per device";
+template <>
+inline constexpr const char* placement_name<&two_stages_in_a_v> = "V, two stages per device";
 
 template <auto Schedule, auto Place>
 inline constexpr headrace_scheduler scheduler_table = {
@@ -281,7 +281,7 @@ inline constexpr headrace_scheduler scheduler_table = {
     [](const headrace_host* host, const headrace_schedule_request* request) {
       return guarded(host, [&] { Schedule(ScheduleRequest(host, request)); });
     },
-    placement_name<Place>()};
+    placement_name<Place>};
 
 template <auto Partition>
 inline constexpr headrace_partitioner partitioner_table = {
