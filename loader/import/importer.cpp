@@ -100,29 +100,30 @@ class Importer {
     for (const auto& input : main_.input()) {
       if (scope.names.count(input.name()) > 0) continue;
       const auto& type = input.type();
-      const auto dtype = type.has_tensor_type() ? dtype_of_onnx(type.tensor_type().elem_type())
-                                                : std::optional<DType>();
+      std::optional<DType> known;
+      if (type.has_tensor_type()) known = dtype_of_onnx(type.tensor_type().elem_type());
       const auto shape = shapes.find(input.name());
-      if (!dtype || shape == shapes.end()) {
+      if (!known || shape == shapes.end()) {
         scope.names[input.name()] = unreadable(
             type.has_tensor_type()
                 ? fmt::format("a tensor of type {}", onnx_type_name(type.tensor_type().elem_type()))
                 : "a sequence, map or optional");
         continue;
       }
+      const DType dtype = known.value();
       if (const auto fixed = options_.fixed_inputs.find(input.name());
           fixed != options_.fixed_inputs.end()) {
-        const TensorType expected{*dtype, shape->second};
+        const TensorType expected{dtype, shape->second};
         if (fixed->second.type != expected)
           throw Error("input '{}' is {} but the fixed tensor given is {}", input.name(),
                       to_string(expected), to_string(fixed->second.type));
         scope.names[input.name()] =
-            constant_operand(converted(fixed->second, types_.of(*dtype)), input.name());
+            constant_operand(converted(fixed->second, types_.of(dtype)), input.name());
         continue;
       }
-      const DType computed = types_.of(*dtype);
+      const DType computed = types_.of(dtype);
       const ValueId value =
-          graph().add_input(input.name(), {options_.training ? computed : *dtype, shape->second});
+          graph().add_input(input.name(), {options_.training ? computed : dtype, shape->second});
       scope.names[input.name()] = {.kind = Operand::Kind::computed,
                                    .value = cast(value, computed, input.name() + "/Cast")};
       const auto contents = options_.input_contents.find(input.name());
