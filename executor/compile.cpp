@@ -61,8 +61,9 @@ class Compiler {
     for (const auto& [contribution, times] : contributed) {
       if (!is_here(contribution)) continue;
       const ValueId root = root_[index(contribution)];
-      // The kernel may write straight into the accumulator only when nobody else reads its output.
-      bool alone = times == 1 && graph_.value(root).producer != kNoNode &&
+      // The kernel may write straight into the accumulator only when it runs here and nobody else
+      // reads its output.
+      bool alone = times == 1 && is_here(root) &&
                    graph_.node(graph_.value(root).producer).phase != Phase::forward;
       for (ValueId v = root; alone && v != contribution;) {
         alone = readers[index(v)].size() == 1;
@@ -75,17 +76,28 @@ class Compiler {
       else
         added_after_[contribution] = true;
     }
-    for (const auto& update : spec_.state_updates)
-      if (is_here(update.replacement))
-        state_of_root_[root_[index(update.replacement)]] = update.state;
-    for (const ValueId result : spec_.results)
-      if (is_here(result)) result_roots_.insert(root_[index(result)]);
+    for (const auto& [state, replacement] : spec_.state_updates) {
+      if (!is_here(replacement)) continue;
+      const ValueId root = root_[index(replacement)];
+      state_of_root_[root] = state;
+      if (is_received(root)) copied_after_.insert(replacement);
+    }
+    for (const ValueId result : spec_.results) {
+      if (!is_here(result)) continue;
+      const ValueId root = root_[index(result)];
+      result_roots_.insert(root);
+      if (is_received(root)) copied_after_.insert(result);
+    }
   }
 
   bool is_here(ValueId id) const {
     const NodeId producer = graph_.value(id).producer;
     return producer != kNoNode && stage_[index(producer)] != kUnset &&
            here(stage_[index(producer)]);
+  }
+
+  bool is_received(ValueId id) const {
+    return graph_.value(id).producer != kNoNode && !is_here(id);
   }
 
   int32_t new_storage(int64_t bytes, int64_t position, void* address) {
@@ -316,6 +328,12 @@ class Compiler {
             program_.add_call(kernel_for("Add", node.outputs[o]), {kept[o], outputs[o]}, {kept[o]});
       }
     }
+    // A Reshape of what came from another device lies where that was received.
+    for (const ValueId output : node.outputs)
+      if (copied_after_.contains(output))
+        program_.add_call(kernel_for("Reorder", output),
+                          {place_of(local_[slot(output, turn.microbatch)])},
+                          {{.address = persistent_address(root_[index(output)], turn.microbatch)}});
     for (const ValueId output : node.outputs) {
       if (output == kNoValue || !added_after_.contains(output)) continue;
       const Place made = place_of(local_[slot(output, turn.microbatch)]);
@@ -377,6 +395,7 @@ class Compiler {
   std::map<std::pair<int64_t, ValueId>, int64_t> scratch_;  // by position
   std::map<ValueId, ValueId> accumulator_of_root_, state_of_root_;
   std::map<ValueId, bool> added_after_;
+  std::set<ValueId> copied_after_;  // states and results whose root another device makes
   std::set<ValueId> result_roots_;
   std::vector<Prepared> kernels_;
   std::map<std::pair<std::string, ValueId>, const Kernel*> extra_kernels_;

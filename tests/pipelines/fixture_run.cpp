@@ -1,6 +1,7 @@
 #include "tests/pipelines/fixture_run.h"
 
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 #include "executor/devices.h"
@@ -27,7 +28,7 @@ HostTensor random_tensor(const TensorType& type, int64_t bound, std::mt19937_64&
 
 RunConfig config_of(const FixtureRun& run) {
   RunConfig config;
-  config.model = std::string(HEADRACE_SOURCE_DIR) + "/" + run.model;
+  config.model = std::filesystem::path(HEADRACE_SOURCE_DIR) / run.model;
   config.devices = run.devices;
   config.threads_per_device = 1;
   config.stages_per_device = run.stages_per_device;

@@ -11,7 +11,7 @@ namespace headrace {
 
 // How one of the repository's small models is run in a test.
 struct FixtureRun {
-  std::string model;  // path below the source tree
+  std::string model;  // path, from the source tree on
   std::string devices = "cpu:1";
   int stages_per_device = 1;
   std::string scheduler = "gpipe";
