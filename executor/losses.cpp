@@ -6,23 +6,13 @@
 
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "graph/split.h"
 
 namespace headrace {
 namespace {
 
 const std::vector<std::string> kKinds = {"cross-entropy", "nll",        "mse",
                                          "bce",           "bce-logits", "output"};
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
 
 std::string names_of(const Graph& graph, const std::vector<ValueId>& ids) {
   std::string text;
@@ -177,7 +167,10 @@ LossOption parse_loss(const std::string& text) {
                 nearest(option.kind, kKinds));
   if (parts.size() > 1) option.output = parts[1];
   // Names may hold colons themselves: what follows the second stays together.
-  for (size_t i = 2; i < parts.size(); ++i) option.target += (i > 2 ? ":" : "") + parts[i];
+  for (size_t i = 2; i < parts.size(); ++i) {
+    if (i > 2) option.target += ':';
+    option.target += parts[i];
+  }
   return option;
 }
 

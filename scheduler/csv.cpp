@@ -7,20 +7,11 @@
 #include <vector>
 
 #include "graph/error.h"
+#include "graph/split.h"
 #include "scheduler/text.h"
 
 namespace headrace {
 namespace {
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (size_t begin = 0;;) {
-    const size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
-    if (end == std::string_view::npos) return parts;
-    begin = end + 1;
-  }
-}
 
 // A cell's content without the blanks, line ends and quotes that CSV writers put around it.
 std::string_view content(std::string_view cell) {

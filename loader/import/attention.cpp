@@ -1,6 +1,5 @@
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "loader/import/rules.h"
 
@@ -66,24 +65,15 @@ Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t querie
   return {c.cast(c.add_constant(bias), dtype), !all_see};
 }
 
-// 0, 1, .. n - 1 along one axis of four.
-ValueId positions(ImportContext& c, int64_t n, size_t axis) {
-  std::vector<int64_t> numbers(static_cast<size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  Shape shape(4, 1);
-  shape[axis] = n;
-  return c.add_constant(make_host_tensor<int64_t>(shape, numbers));
-}
-
 // The same where the queries are the last of `nonpad_kv_seqlen` keys, which the run knows for each
 // sample: what is behind those is padding.
 Bias padding_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys,
                   DType dtype) {
   const auto number = [&](int64_t n) { return c.scalar(static_cast<double>(n), DType::i64); };
   const ValueId lengths = c.reshape(c.cast(c.value(6), DType::i64), {c.shape(6).at(0), 1, 1, 1});
-  const ValueId key = positions(c, keys, 3);
+  const ValueId key = c.positions(keys, 3, 4);
   const ValueId place =
-      c.add("Add", {positions(c, queries, 2), c.add("Sub", {lengths, number(queries)})});
+      c.add("Add", {c.positions(queries, 2, 4), c.add("Sub", {lengths, number(queries)})});
   ValueId hidden = c.add("GreaterOrEqual", {key, lengths});
   const auto hide = [&](const char* comparison, int64_t distance) {
     const ValueId bound = c.add("Add", {place, number(distance)});

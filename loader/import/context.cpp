@@ -200,6 +200,14 @@ ValueId ImportContext::cast(ValueId x, DType dtype) {
   return add("Cast", {x}, {{"to", std::string(name_of(dtype))}});
 }
 
+ValueId ImportContext::positions(int64_t n, int64_t axis, int64_t rank) {
+  std::vector<int64_t> numbers(static_cast<size_t>(n));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  Shape shape(static_cast<size_t>(rank), 1);
+  shape[static_cast<size_t>(axis)] = n;
+  return add_constant(make_host_tensor<int64_t>(std::move(shape), numbers));
+}
+
 ValueId ImportContext::scalar(double value, DType dtype) {
   switch (dtype) {
     case DType::f32:

@@ -149,6 +149,8 @@ class ImportContext {
   ValueId cast(ValueId x, DType dtype);
   ValueId scalar(double value, DType dtype);
   ValueId add_constant(HostTensor data);
+  // 0, 1, .. n - 1 in i64 along `axis` of a tensor of this rank, whose other dimensions are 1.
+  ValueId positions(int64_t n, int64_t axis, int64_t rank);
   TensorType type_of(ValueId value) const { return target_.graph->value(value).type; }
   int64_t next_dropout() { return target_.dropouts++; }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include "graph/split.h"
 #include "loader/import/rules.h"
 
 namespace headrace {
@@ -24,19 +25,8 @@ bool contains(const Labels& labels, Label label) {
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
-
 // The indices of one operand, or of the result, with an ellipsis for `hidden` dimensions.
-Labels labels_of(const std::string& text, int64_t hidden) {
+Labels labels_of(std::string_view text, int64_t hidden) {
   Labels labels;
   for (size_t i = 0; i < text.size(); ++i) {
     if (is_letter(text[i])) {
@@ -51,7 +41,7 @@ Labels labels_of(const std::string& text, int64_t hidden) {
   return labels;
 }
 
-int64_t hidden_dimensions(const std::string& text, int64_t rank) {
+int64_t hidden_dimensions(std::string_view text, int64_t rank) {
   const auto letters = std::count_if(text.begin(), text.end(), is_letter);
   const bool ellipsis = text.find("...") != std::string::npos;
   if (ellipsis ? rank < letters : rank != letters)
@@ -226,7 +216,7 @@ void einsum(ImportContext& c) {
   std::string equation = c.get_string("equation", "");
   std::erase(equation, ' ');
   const size_t arrow = equation.find("->");
-  const auto texts = split(equation.substr(0, arrow), ',');
+  const auto texts = split(std::string_view(equation).substr(0, arrow), ',');
   if (texts.size() != c.input_count())
     throw Unsupported("{} terms for {} operands", texts.size(), c.input_count());
 

@@ -1,20 +1,10 @@
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "loader/import/rules.h"
 
 namespace headrace {
 namespace {
-
-// 0, 1, .. n - 1 along `axis` of a tensor of this rank, whose other dimensions are 1.
-ValueId positions(ImportContext& c, int64_t n, int64_t axis, int64_t rank) {
-  std::vector<int64_t> numbers(static_cast<size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  Shape shape(static_cast<size_t>(rank), 1);
-  shape[static_cast<size_t>(axis)] = n;
-  return c.add_constant(make_host_tensor<int64_t>(std::move(shape), numbers));
-}
 
 void gather(ImportContext& c) {
   c.result(c.add("Gather", {c.value(0), c.value(1)}, {{"axis", c.axis(0, c.rank(0))}}));
@@ -47,7 +37,7 @@ void tensor_scatter(ImportContext& c) {
   const Shape update = c.shape(1);
   const int64_t rank = c.rank(0), axis = c.axis(-2, rank);
   if (axis == 0) throw Unsupported("axis 0, which is the batch's");
-  ValueId places = positions(c, update.at(static_cast<size_t>(axis)), axis, rank);
+  ValueId places = c.positions(update.at(static_cast<size_t>(axis)), axis, rank);
   if (c.has(2)) {
     Shape per_batch(update.size(), 1);
     per_batch[0] = update[0];
@@ -118,7 +108,7 @@ void hardmax(ImportContext& c) {
   }
   const Shape shape = c.type_of(x).shape;
   const ValueId all =
-      positions(c, shape[static_cast<size_t>(axis)], axis, static_cast<int64_t>(shape.size()));
+      c.positions(shape[static_cast<size_t>(axis)], axis, static_cast<int64_t>(shape.size()));
   const ValueId hot = c.add("Equal", {all, extreme(c, x, axis, true, false)});
   c.result(c.reshape(c.cast(hot, dtype), original));
 }
@@ -152,7 +142,7 @@ void one_hot(ImportContext& c) {
       c.add("Add", {indices, c.scalar(static_cast<double>(depth), DType::i64)});
   indices = c.add("Where", {negative, from_end, indices});
   const ValueId hot =
-      c.add("Equal", {indices, positions(c, depth, axis, static_cast<int64_t>(shape.size()))});
+      c.add("Equal", {indices, c.positions(depth, axis, static_cast<int64_t>(shape.size()))});
   c.result(c.add("Where", {hot, element(c, 2, 1), element(c, 2, 0)}));
 }
 
