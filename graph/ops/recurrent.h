@@ -1,27 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "graph/attributes.h"
+#include "graph/ops/cell_activation.h"
 
 namespace headrace {
-
-// The activations that ONNX lists for the cells of RNN, GRU and LSTM.
-enum class CellActivation : uint8_t {
-  affine,
-  elu,
-  hard_sigmoid,
-  leaky_relu,
-  relu,
-  scaled_tanh,
-  sigmoid,
-  softplus,
-  softsign,
-  tanh,
-  thresholded_relu,
-  count
-};
 
 // One activation with its constants. Its slope is a function of its value, which is what a sequence
 // operator keeps.

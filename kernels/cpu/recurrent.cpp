@@ -15,14 +15,13 @@ Desc rows_of(int64_t rows, int64_t columns, int64_t stride) {
           dnnl::memory::dims{rows == 1 ? columns : stride, 1}};
 }
 
-vector::CellActivation activation_of(const CellFunction& f, double clip) {
-  static_assert(vector::kCount<vector::CellKind> == static_cast<size_t>(CellActivation::count));
+vector::CellLoops activation_of(const CellFunction& f, double clip) {
   const auto& table = *vector_table().recurrent;
   const auto kind = static_cast<size_t>(f.kind);
-  vector::CellActivation activation{.apply = table.activation[kind],
-                                    .gradient = table.activation_gradient[kind],
-                                    .alpha = static_cast<float>(f.alpha),
-                                    .beta = static_cast<float>(f.beta)};
+  vector::CellLoops activation{.apply = table.activation[kind],
+                               .gradient = table.activation_gradient[kind],
+                               .alpha = static_cast<float>(f.alpha),
+                               .beta = static_cast<float>(f.beta)};
   const auto at = [&](double x) {
     const auto bound = static_cast<float>(x);
     float value = 0;

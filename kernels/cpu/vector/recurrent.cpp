@@ -5,7 +5,7 @@
 namespace headrace::HEADRACE_ISA {
 namespace {
 
-using Activation = vector::CellActivation;
+using Activation = vector::CellLoops;
 using Cell = vector::RecurrentCell;
 
 constexpr int64_t kBlock = 128;  // values that a loop keeps beside the arrays it is given
@@ -192,13 +192,13 @@ void gate_gradient(const float* dy, const float* y, float* dsum, int64_t n, cons
 }
 
 template <typename F, typename G>
-constexpr void set(vector::RecurrentTable& t, vector::CellKind kind) {
+constexpr void set(vector::RecurrentTable& t, CellActivation kind) {
   t.activation[vector::index(kind)] = apply<F>;
   t.activation_gradient[vector::index(kind)] = gradient<G>;
 }
 
 constexpr vector::RecurrentTable make() {
-  using Kind = vector::CellKind;
+  using Kind = CellActivation;
   vector::RecurrentTable t{};
   set<Affine, AffineGradFromValue>(t, Kind::affine);
   set<Elu, EluGradFromValue>(t, Kind::elu);

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "graph/ops/cell_activation.h"
+
 // The CPU's own inner loops. Every file of this folder is compiled once per instruction set, in a
 // namespace of that name, and fills its part of a table; the device takes one table when it starts.
 // Loops are serial and know neither tensors nor threads. Arrays may overlap only where input and
@@ -65,22 +67,6 @@ enum class Binary : uint8_t { add, sub, mul, div, min, max, pow, fmod, count };
 enum class Comparison : uint8_t { equal, less, less_or_equal, greater, greater_or_equal, count };
 enum class Logical : uint8_t { logical_and, logical_or, logical_xor, count };
 enum class Reduction : uint8_t { sum, max, min, prod, count };
-
-// The activations of recurrent cells, in the order of headrace::CellActivation.
-enum class CellKind : uint8_t {
-  affine,
-  elu,
-  hard_sigmoid,
-  leaky_relu,
-  relu,
-  scaled_tanh,
-  sigmoid,
-  softplus,
-  softsign,
-  tanh,
-  thresholded_relu,
-  count
-};
 
 // Which operand moves along the row; the other is one value that is repeated.
 enum class Operands : uint8_t { both, left, right, count };
@@ -213,13 +199,13 @@ struct ResamplingTable {
 
 // An activation of a recurrent cell. `gradient` starts from its value. Where the cell clips, a
 // value of `low` or `high` is that of a bound.
-struct CellActivation {
+struct CellLoops {
   UnaryLoop apply;
   GradientLoop gradient;
   float alpha = 0, beta = 0, low = 0, high = 0;
 };
 struct RecurrentCell {
-  CellActivation functions[3];       // ONNX's f, g and h
+  CellLoops functions[3];            // ONNX's f, g and h
   float clip = 0;                    // 0: none
   bool input_forget = false;         // LSTM
   const float* peepholes = nullptr;  // LSTM: of input, output and forget gate, n values each
@@ -228,8 +214,8 @@ struct RecurrentCell {
 // One step of one row: states of n values, gates of n values each, one after the other in ONNX's
 // order. Gates come in as the sums of their products and go out as the activations' values.
 struct RecurrentTable {
-  UnaryLoop activation[kCount<CellKind>];
-  GradientLoop activation_gradient[kCount<CellKind>];
+  UnaryLoop activation[kCount<CellActivation>];
+  GradientLoop activation_gradient[kCount<CellActivation>];
 
   void (*lstm)(float* gates, const float* cells, float* new_cells, float* h, int64_t n,
                const RecurrentCell& cell);
