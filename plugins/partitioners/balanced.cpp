@@ -61,9 +61,9 @@ std::vector<int> balanced_cuts(const Chain& chain) {
   // A rough answer first: its largest stage is the limit that keeps the exact one quick.
   std::vector<int> rough_cuts;
   double upper = StageBound::kNever;
-  if (std::vector<int> coarse = coarse_cuts(chain);
-      coarse.size() > chain.stages.size() && coarse.size() < chain.cuts.size()) {
-    const StageBound rough(chain, std::move(coarse), upper);
+  const std::vector<int> coarse = coarse_cuts(chain);
+  if (coarse.size() > chain.stages.size() && coarse.size() < chain.cuts.size()) {
+    const StageBound rough(chain, coarse, upper);
     if (rough.feasible()) {
       rough_cuts = rough.best_cuts();
       upper = rough.bound();
@@ -81,10 +81,8 @@ std::vector<int> balanced_cuts(const Chain& chain) {
   if (own_device_each && load.largest_device_s <= bound.bound() * (1 + 1e-12)) return cuts;
 
   if (!rough_cuts.empty() && is_better(chain, load_of(chain, rough_cuts), load)) cuts = rough_cuts;
-  if (chain.in_rounds) {
-    const std::vector<int> candidates = coarse_cuts(chain);
-    const std::vector<int> rounds =
-        least_round_cuts(chain, candidates.size() > chain.stages.size() ? candidates : chain.cuts);
+  if (chain.in_rounds && coarse.size() > chain.stages.size()) {
+    const std::vector<int> rounds = least_round_cuts(chain, coarse);
     if (is_better(chain, load_of(chain, rounds), load_of(chain, cuts))) cuts = rounds;
   }
   cuts = search_devices(chain, bound, std::move(cuts));

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// Rows [begin, end] of one number for each run of pieces.
+// One number for each run of pieces, by the cuts where it begins and ends.
 class RunTable {
  public:
   explicit RunTable(size_t cuts) : cuts_(cuts), values_(cuts * cuts, kNever) {}
@@ -117,7 +117,6 @@ class Rounds {
 }  // namespace
 
 std::vector<int> least_round_cuts(const Chain& chain, const std::vector<int>& candidates) {
-  if (candidates.size() <= chain.stages.size()) return {};
   return Rounds(chain, candidates).cuts();
 }
 
