@@ -1,33 +1,13 @@
 #include "cli/candidates.h"
 
 #include <algorithm>
-#include <set>
 
+#include "cli/plugin_choice.h"
 #include "executor/devices.h"
 #include "graph/error.h"
 
 namespace headrace {
 namespace {
-
-std::vector<std::string> given_names(const Settings& settings) {
-  std::vector<std::string> names;
-  for (const std::string& list : settings.schedulers)
-    for (size_t begin = 0; begin <= list.size();) {
-      const size_t end = std::min(list.find(',', begin), list.size());
-      const std::string name = list.substr(begin, end - begin);
-      if (name.empty()) throw Error("--schedulers {}: a name is empty", list);
-      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-      begin = end + 1;
-    }
-  return names;
-}
-
-std::vector<std::string> found_names(const PluginRegistry& registry) {
-  std::set<std::string> names;
-  for (const PluginInfo& plugin : registry.list())
-    if (plugin.kind == "scheduler" && plugin.refused.empty()) names.insert(plugin.name);
-  return {names.begin(), names.end()};
-}
 
 // The text of an error up to its first line break: the rest is a drawing.
 std::string first_line(const Error& error) {
@@ -56,7 +36,8 @@ void settle_stages(Candidate& candidate, const RunConfig& run) {
 std::vector<Candidate> candidates(const Settings& settings, const PluginRegistry& registry) {
   const bool all = settings.schedulers.empty();
   std::vector<Candidate> result;
-  for (const std::string& name : all ? found_names(registry) : given_names(settings)) {
+  for (const std::string& name : all ? found_plugins(registry, "scheduler")
+                                     : listed_names(settings.schedulers, "--schedulers")) {
     Candidate candidate{.name = name};
     const bool chosen = name == settings.scheduler;
     candidate.scheduler =

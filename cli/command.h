@@ -15,6 +15,7 @@ void bench_command(const Settings& settings);
 void run_command(const Settings& settings);
 void grad_command(const Settings& settings);
 void inspect_command(const Settings& settings);
+void partition_command(const Settings& settings);
 void schedule_command(const Settings& settings);
 void plugins_command(const Settings& settings);
 

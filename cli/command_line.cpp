@@ -159,7 +159,7 @@ Settings settle(const ParsedCommand& parsed) {
   if (parsed.overrides != nullptr)
     apply_options(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
   apply_options(given_options(parsed), settings);
-  if (!command.argument.empty() && settings.run.model.empty())
+  if (!command.argument.empty() && settings.run.model.empty() && settings.partition.costs.empty())
     throw Error("{}: no model is given: headrace {} {} [options]", command.name, command.name,
                 command.argument);
   check_written_paths(settings, command.bit);

@@ -5,7 +5,7 @@
 namespace headrace {
 
 std::span<const Command> all_commands() {
-  static const std::array<Command, 8> commands = {{
+  static const std::array<Command, 9> commands = {{
       {.name = "train",
        .bit = kTrain,
        .argument = "MODEL.onnx|RUN.toml",
@@ -52,6 +52,14 @@ std::span<const Command> all_commands() {
        .summary = "Operators, parameters, FLOPs, what is not supported",
        .examples = "  headrace inspect net.onnx --batch 8\n",
        .run = inspect_command},
+      {.name = "partition",
+       .bit = kPartition,
+       .argument = "MODEL.onnx|RUN.toml",
+       .takes_run_file = true,
+       .summary = "Compare partitioning strategies on a model or a graph of costs",
+       .examples = "  headrace partition net.onnx --loss cross-entropy --batch 64 --devices cpu:4\n"
+                   "  headrace partition --costs graph.json --devices 6 --stages-per-device 2\n",
+       .run = partition_command},
       {.name = "schedule",
        .bit = kSchedule,
        .summary = "One schedule by itself: build or read it, check, simulate, draw",

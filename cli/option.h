@@ -21,7 +21,8 @@ enum CommandBit : unsigned {
   kPlugins = 32,
   kSchedule = 64,
   kBench = 128,
-  kAllCommands = 255,
+  kPartition = 256,
+  kAllCommands = 511,
 };
 
 // A flag whose presence clears a setting: --no-shuffle.

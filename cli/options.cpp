@@ -1,10 +1,11 @@
 #include "cli/option.h"
+#include "cli/partition_options.h"
 #include "cli/schedule_options.h"
 
 namespace headrace {
 namespace {
 
-constexpr unsigned kPipelines = kTrain | kPlan | kGrad | kBench;
+constexpr unsigned kPipelines = kTrain | kPlan | kGrad | kBench | kPartition;
 
 OptionGroup model_options() {
   constexpr unsigned kLoading = kPipelines | kInspect;
@@ -53,7 +54,7 @@ OptionGroup pipeline_options() {
           {{.name = "devices",
             .value = "cpu:N",
             .help = "Devices, each a team of threads",
-            .commands = kPipelines,
+            .commands = kPipelines & ~kPartition,
             .target = [](Settings& s) -> Target { return &s.run.devices; }},
            {.name = "threads-per-device",
             .value = "N",
@@ -72,7 +73,7 @@ OptionGroup pipeline_options() {
            {.name = "batch",
             .value = "N",
             .help = "Samples per step, over all micro-batches",
-            .commands = kTrain | kPlan | kInspect | kBench,
+            .commands = kTrain | kPlan | kInspect | kBench | kPartition,
             .target = [](Settings& s) -> Target { return &s.run.batch; },
             .least = 1},
            {.name = "microbatches",
@@ -101,7 +102,7 @@ OptionGroup pipeline_options() {
            {.name = "partitioner",
             .value = "NAME|FILE.so",
             .help = "Plugin that cuts the model into stages",
-            .commands = kPipelines,
+            .commands = kPipelines & ~kPartition,
             .target = [](Settings& s) -> Target { return &s.partitioner; },
             .meaning = Meaning::plugin},
            {.name = "partitioner-option",
@@ -127,7 +128,7 @@ OptionGroup optimizer_options() {
           {{.name = "optimizer",
             .value = "NAME",
             .help = "sgd, adam or adamw",
-            .commands = kTrain | kPlan | kBench,
+            .commands = kTrain | kPlan | kBench | kPartition,
             .target = [](Settings& s) -> Target { return &s.run.optimizer.name; }},
            {.name = "momentum",
             .value = "X",
@@ -346,8 +347,8 @@ OptionGroup output_options() {
 
 const std::vector<OptionGroup>& option_groups() {
   static const std::vector<OptionGroup> groups = {
-      model_options(), pipeline_options(), schedule_options(), optimizer_options(),
-      rate_options(),  training_options(), output_options()};
+      model_options(),     pipeline_options(), partition_options(), schedule_options(),
+      optimizer_options(), rate_options(),     training_options(),  output_options()};
   return groups;
 }
 

@@ -1,9 +1,35 @@
 #include "cli/plugin_choice.h"
 
+#include <algorithm>
+#include <set>
+
+#include "graph/error.h"
+
 namespace headrace {
 
 PluginRegistry plugin_registry(const Settings& settings) {
   return PluginRegistry({settings.plugin_path.begin(), settings.plugin_path.end()});
+}
+
+std::vector<std::string> found_plugins(const PluginRegistry& registry, const std::string& kind) {
+  std::set<std::string> names;
+  for (const PluginInfo& plugin : registry.list())
+    if (plugin.kind == kind && plugin.refused.empty()) names.insert(plugin.name);
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> listed_names(const std::vector<std::string>& lists,
+                                      const std::string& option) {
+  std::vector<std::string> names;
+  for (const std::string& list : lists)
+    for (size_t begin = 0; begin <= list.size();) {
+      const size_t end = std::min(list.find(',', begin), list.size());
+      const std::string name = list.substr(begin, end - begin);
+      if (name.empty()) throw Error("{} {}: a name is empty", option, list);
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+      begin = end + 1;
+    }
+  return names;
 }
 
 ChosenPlugins choose_plugins(const Settings& settings) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/settings.h"
 #include "plugins/host/registry.h"
@@ -9,6 +11,14 @@ namespace headrace {
 
 // Where plugins are looked for: --plugin-path before the usual folders.
 PluginRegistry plugin_registry(const Settings& settings);
+
+// The names of the plugins of one kind that are found and can be used, in order.
+std::vector<std::string> found_plugins(const PluginRegistry& registry, const std::string& kind);
+
+// Names of which each text is a list with commas, each once. Throws Error for an empty one;
+// `option` tells where they were given.
+std::vector<std::string> listed_names(const std::vector<std::string>& lists,
+                                      const std::string& option);
 
 // The scheduler and the partitioner that the settings name, with their options. Throws Error.
 struct ChosenPlugins {

@@ -23,6 +23,15 @@ struct ScheduleSettings {
   std::string output;
 };
 
+// What `partition` compares.
+struct PartitionSettings {
+  std::string costs;                    // JSON, instead of a model
+  std::string devices;                  // "cpu:4", of costs also "4"; empty: of the run, the file
+  std::vector<std::string> strategies;  // each text a list with commas; empty: all that are found
+  bool contiguous = true;
+  double time_limit = 10;  // seconds, of each strategy that has one
+};
+
 // What a call of the program asks for: the options of all commands, with their defaults.
 struct Settings {
   RunConfig run;
@@ -36,6 +45,7 @@ struct Settings {
   std::string inputs, outputs;  // .npz files of `run` and `grad`
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
   ScheduleSettings schedule;
+  PartitionSettings partition;
   int measured_steps = 5;  // of bench
   std::string report;      // page that is written
   bool actions = false;

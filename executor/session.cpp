@@ -151,21 +151,18 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
   return costs;
 }
 
-PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
-                          const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          PlanCosts costs) {
-  const DeviceRates& rates = costs.rates;
-  PreparedPlan result;
-  const Graph& graph = prepared.training.graph;
-  result.node_seconds = std::move(costs.node_seconds);
-  // Counting right answers is evaluation's business: a training step leaves it out.
-  const auto counting = [&] {
-    std::vector<NodeId> nodes;
-    for (const ValueId id : prepared.correct_counts) nodes.push_back(graph.value(id).producer);
-    return nodes;
-  }();
-  for (const NodeId node : counting) result.node_seconds[index(node)] = 0;
+namespace {
 
+// Counting right answers is evaluation's business: a training step leaves it out.
+std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts& costs) {
+  std::vector<double> seconds = costs.node_seconds;
+  for (const ValueId id : prepared.correct_counts)
+    seconds[index(prepared.training.graph.value(id).producer)] = 0;
+  return seconds;
+}
+
+PartitionSetting partition_setting(const RunConfig& config, const Scheduler& scheduler,
+                                   const DeviceRates& rates) {
   const int devices = device_count(config.devices);
   PartitionSetting setting;
   setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
@@ -176,16 +173,41 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
   setting.link_latency_s = rates.copy_latency_s;
   setting.optimizer_bytes_per_parameter_byte =
       static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
+  return setting;
+}
 
-  result.problem = partition_problem(prepared.training, result.node_seconds, setting);
-  // It stays beside the node that comes next, the loss: no stage is spent on it.
+PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<double>& seconds,
+                            const PartitionSetting& setting) {
+  PartitionProblem problem = partition_problem(prepared.training, seconds, setting);
+  // What counts stays beside the node that comes next, the loss: no stage is spent on it.
+  const Graph& graph = prepared.training.graph;
   const auto unit = unit_of_node(graph);
-  for (size_t c = 0; c < counting.size(); ++c) {
-    const auto u = static_cast<size_t>(unit[index(counting[c])]);
-    if (u + 1 == result.problem.nodes.size()) continue;
-    result.problem.nodes[u].colocate = static_cast<int>(c);
-    result.problem.nodes[u + 1].colocate = static_cast<int>(c);
+  for (size_t c = 0; c < prepared.correct_counts.size(); ++c) {
+    const auto u =
+        static_cast<size_t>(unit[index(graph.value(prepared.correct_counts[c]).producer)]);
+    if (u + 1 == problem.nodes.size()) continue;
+    problem.nodes[u].colocate = static_cast<int>(c);
+    problem.nodes[u + 1].colocate = static_cast<int>(c);
   }
+  return problem;
+}
+
+}  // namespace
+
+PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
+                              const Scheduler& scheduler, const PlanCosts& costs) {
+  return problem_of(prepared, step_seconds(prepared, costs),
+                    partition_setting(config, scheduler, costs.rates));
+}
+
+PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
+                          const Scheduler& scheduler, const PartitionStrategy& strategy,
+                          PlanCosts costs) {
+  const DeviceRates& rates = costs.rates;
+  PreparedPlan result;
+  result.node_seconds = step_seconds(prepared, costs);
+  const PartitionSetting setting = partition_setting(config, scheduler, rates);
+  result.problem = problem_of(prepared, result.node_seconds, setting);
   result.stage_of_unit = strategy.partition(result.problem);
   check_partition(result.problem, result.stage_of_unit, strategy.name());
   result.score = score_partition(result.problem, result.stage_of_unit);
@@ -198,7 +220,7 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
                     rates.memory_bytes_per_s;
 
   ScheduleRequest request;
-  request.devices = devices;
+  request.devices = static_cast<int>(setting.devices.size());
   request.microbatches = config.microbatches;
   request.device_of_stage = setting.device_of_stage;
   for (const StageCost& cost : result.plan.cost) {
@@ -207,7 +229,7 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
     request.backward_weight_s.push_back(cost.backward_weight_s);
     request.activation_bytes.push_back(cost.activation_bytes);
   }
-  request.memory_limit_bytes.assign(static_cast<size_t>(devices), 0);
+  request.memory_limit_bytes.assign(setting.devices.size(), 0);
   request.latency_s = rates.copy_latency_s;
   result.schedule = scheduler.schedule(request);
   validate(result.schedule, result.plan, scheduler.name());

@@ -52,6 +52,10 @@ PreparedModel prepare_model(const RunConfig& config, Device& device);
 // Costs by config.cost: "analytic" from the device's rates, "profile" from running each distinct
 // node of the model once on the device. The rates come from the cache or are measured now.
 PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device);
+// What a strategy is asked to do: the model's units, the devices, and the stages as the scheduler
+// places them.
+PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
+                              const Scheduler& scheduler, const PlanCosts& costs);
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           PlanCosts costs);

@@ -35,6 +35,31 @@ std::vector<int64_t> stashed_bytes(const Graph& graph, const std::vector<int>& u
   return bytes;
 }
 
+// Every value that another unit than its own reads, activations and gradients alike.
+std::vector<PartitionValue> values_between(const Graph& graph, const std::vector<int>& unit,
+                                           const PartitionSetting& setting) {
+  std::map<ValueId, std::set<int>> readers;
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    for (const ValueId input : graph.nodes()[n].inputs) {
+      if (input == kNoValue) continue;
+      const NodeId producer = graph.value(input).producer;
+      if (producer != kNoNode && unit[index(producer)] != unit[n]) readers[input].insert(unit[n]);
+    }
+  }
+  std::vector<PartitionValue> values;
+  for (const auto& [id, units] : readers) {
+    const Value& value = graph.value(id);
+    PartitionValue& crossing = values.emplace_back();
+    crossing.producer = unit[index(value.producer)];
+    crossing.readers.assign(units.begin(), units.end());
+    crossing.bytes = value.bytes();
+    if (setting.link_bytes_per_s > 0 && crossing.bytes > 0)
+      crossing.seconds =
+          setting.link_latency_s + static_cast<double>(crossing.bytes) / setting.link_bytes_per_s;
+  }
+  return values;
+}
+
 }  // namespace
 
 std::vector<int> unit_of_node(const Graph& graph) {
@@ -104,6 +129,7 @@ PartitionProblem partition_problem(const TrainingGraph& training,
     }
   }
   for (const auto& [key, edge] : edges) problem.edges.push_back(edge);
+  problem.values = values_between(graph, unit, setting);
   return problem;
 }
 

@@ -12,36 +12,13 @@ std::string describe(const PartitionProblem& problem, int node) {
   return fmt::format("node {} ({})", node, problem.nodes[static_cast<size_t>(node)].op);
 }
 
+double seconds_of(const PartitionNode& node) {
+  return node.forward_s + node.backward_input_s + node.backward_weight_s;
+}
+
 double transfer_s(const PartitionProblem& problem, int64_t bytes) {
   if (bytes == 0 || problem.link_bytes_per_s == 0) return 0;
   return problem.link_latency_s + static_cast<double>(bytes) / problem.link_bytes_per_s;
-}
-
-// A value and one device that receives it.
-struct Crossing {
-  int value, to_device;
-  auto operator<=>(const Crossing&) const = default;
-};
-struct CrossingCost {
-  int from_device = 0;
-  int64_t forward_bytes = 0, backward_bytes = 0;
-};
-
-std::map<Crossing, CrossingCost> crossings(const PartitionProblem& problem,
-                                           const std::vector<int>& stage_of_node) {
-  const auto device_of = [&](int node) {
-    return problem.device_of_stage[static_cast<size_t>(stage_of_node[static_cast<size_t>(node)])];
-  };
-  std::map<Crossing, CrossingCost> result;
-  for (const PartitionEdge& edge : problem.edges) {
-    const int from = device_of(edge.from), to = device_of(edge.to);
-    if (from == to) continue;
-    CrossingCost& cost = result[{edge.value, to}];
-    cost.from_device = from;
-    cost.forward_bytes = std::max(cost.forward_bytes, edge.forward_bytes);
-    cost.backward_bytes = std::max(cost.backward_bytes, edge.backward_bytes);
-  }
-  return result;
 }
 
 std::vector<int64_t> bytes_per_device(const PartitionProblem& problem,
@@ -56,7 +33,39 @@ std::vector<int64_t> bytes_per_device(const PartitionProblem& problem,
   return bytes;
 }
 
+void add_reader(PartitionValue& value, int reader) {
+  if (value.readers.empty() || value.readers.back() != reader) value.readers.push_back(reader);
+}
+
 }  // namespace
+
+std::vector<PartitionValue> transfers(const PartitionProblem& problem) {
+  if (!problem.values.empty()) return problem.values;
+  std::vector<PartitionEdge> edges = problem.edges;
+  std::stable_sort(edges.begin(), edges.end(), [](const PartitionEdge& a, const PartitionEdge& b) {
+    return a.value != b.value ? a.value < b.value : a.to < b.to;
+  });
+  std::vector<PartitionValue> result;
+  for (auto begin = edges.begin(); begin != edges.end();) {
+    const auto end = std::find_if(
+        begin, edges.end(), [&](const PartitionEdge& edge) { return edge.value != begin->value; });
+    // Between two devices a gradient costs what a value in the other direction costs.
+    PartitionValue forward, backward;
+    forward.producer = backward.producer = begin->from;
+    for (; begin != end; ++begin) {
+      if (begin->forward_bytes > 0) add_reader(forward, begin->to);
+      if (begin->backward_bytes > 0) add_reader(backward, begin->to);
+      forward.bytes = std::max(forward.bytes, begin->forward_bytes);
+      backward.bytes = std::max(backward.bytes, begin->backward_bytes);
+    }
+    for (PartitionValue* value : {&forward, &backward}) {
+      if (value->readers.empty()) continue;
+      value->seconds = transfer_s(problem, value->bytes);
+      result.push_back(std::move(*value));
+    }
+  }
+  return result;
+}
 
 void check_partition(const PartitionProblem& problem, const std::vector<int>& stage_of_node,
                      const std::string& strategy) {
@@ -82,10 +91,11 @@ void check_partition(const PartitionProblem& problem, const std::vector<int>& st
                   describe(problem, first), describe(problem, node), other, stage);
   }
   const auto empty = std::find(used.begin(), used.end(), false);
-  if (empty != used.end())
+  if (empty != used.end() && !problem.empty_stages)
     throw Error("partitioner {}: stage {} of {} has no nodes", strategy, empty - used.begin(),
                 stages);
   for (const PartitionEdge& edge : problem.edges) {
+    if (!problem.contiguous || !edge.ordered) continue;
     const int from = stage_of_node[static_cast<size_t>(edge.from)];
     const int to = stage_of_node[static_cast<size_t>(edge.to)];
     if (from > to)
@@ -105,25 +115,51 @@ PartitionScore score_partition(const PartitionProblem& problem,
                                const std::vector<int>& stage_of_node) {
   HEADRACE_CHECK(stage_of_node.size() == problem.nodes.size());
   PartitionScore score;
-  score.device_s.resize(problem.devices.size());
+  const size_t devices = problem.devices.size();
+  std::vector<double> compute_s(devices), transfer_s(devices);
+  std::vector<size_t> device_of;
   for (size_t node = 0; node < problem.nodes.size(); ++node) {
-    const size_t stage = static_cast<size_t>(stage_of_node[node]);
-    const size_t device = static_cast<size_t>(problem.device_of_stage[stage]);
-    const PartitionNode& cost = problem.nodes[node];
-    score.device_s[device] += (cost.forward_s + cost.backward_input_s + cost.backward_weight_s) /
-                              problem.devices[device].speed;
+    const auto stage = static_cast<size_t>(stage_of_node[node]);
+    const auto device = static_cast<size_t>(problem.device_of_stage[stage]);
+    compute_s[device] += seconds_of(problem.nodes[node]) / problem.devices[device].speed;
+    device_of.push_back(device);
   }
-  for (const auto& [crossing, cost] : crossings(problem, stage_of_node)) {
-    const double seconds =
-        transfer_s(problem, cost.forward_bytes) + transfer_s(problem, cost.backward_bytes);
-    score.device_s[static_cast<size_t>(cost.from_device)] += seconds;
-    score.device_s[static_cast<size_t>(crossing.to_device)] += seconds;
-    score.cut_bytes += cost.forward_bytes + cost.backward_bytes;
+  std::vector<size_t> receivers;
+  for (const PartitionValue& value : transfers(problem)) {
+    const size_t from = device_of[static_cast<size_t>(value.producer)];
+    receivers.clear();
+    for (const int reader : value.readers) {
+      const size_t to = device_of[static_cast<size_t>(reader)];
+      if (to == from || std::find(receivers.begin(), receivers.end(), to) != receivers.end())
+        continue;
+      receivers.push_back(to);
+      transfer_s[to] += value.seconds;
+      if (problem.communication == Communication::p2p || receivers.size() == 1)
+        transfer_s[from] += value.seconds;
+      score.cut_bytes += value.bytes;
+      score.cut_s += value.seconds;
+    }
   }
-  for (const double seconds : score.device_s)
-    score.bottleneck_s = std::max(score.bottleneck_s, seconds);
+  for (size_t d = 0; d < devices; ++d) {
+    score.device_s.push_back(problem.overlapped ? std::max(compute_s[d], transfer_s[d])
+                                                : compute_s[d] + transfer_s[d]);
+    score.bottleneck_s = std::max(score.bottleneck_s, score.device_s.back());
+  }
   score.device_bytes = bytes_per_device(problem, stage_of_node);
   return score;
+}
+
+double work_bound(const PartitionProblem& problem) {
+  double total_s = 0, largest_s = 0, speed = 0, fastest = 0;
+  for (const PartitionNode& node : problem.nodes) {
+    total_s += seconds_of(node);
+    largest_s = std::max(largest_s, seconds_of(node));
+  }
+  for (const PartitionDevice& device : problem.devices) {
+    speed += device.speed;
+    fastest = std::max(fastest, device.speed);
+  }
+  return std::max(total_s / speed, largest_s / fastest);
 }
 
 }  // namespace headrace

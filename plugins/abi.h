@@ -23,7 +23,7 @@
 
 #define HEADRACE_PLUGIN_MAGIC 0x68656164u
 #define HEADRACE_ABI_MAJOR 1
-#define HEADRACE_ABI_MINOR 1
+#define HEADRACE_ABI_MINOR 2
 
 #if defined(_WIN32)
 #define HEADRACE_PLUGIN_EXPORT __declspec(dllexport)
@@ -107,6 +107,9 @@ typedef struct headrace_host {
   const char* (*option)(void* context, const char* name);
   /* Refuses the request with a sentence for the user; return a value other than 0 afterwards. */
   void (*fail)(void* context, const char* message);
+  /* Since 1.2. What a partitioner proved: no partition of the request has a bottleneck of fewer
+   * seconds. The last call counts. Before the answer is complete or after, at will. */
+  int32_t (*bound)(void* context, double lower_bound_s);
 } headrace_host;
 
 typedef struct headrace_placement_request {
@@ -164,11 +167,38 @@ typedef struct headrace_partition_request {
   const int32_t* stage_in_flight; /* [stages] micro-batches whose activations it holds at once */
   double link_bytes_per_s;        /* 0: transfers cost nothing */
   double link_latency_s;
+  /* Since 1.2. The values are exact where the edges above are a view for strategies that cut a
+   * chain: every tensor with its producer and readers, in either direction, a graph of costs
+   * included. A device's load is the seconds of its nodes plus its transfers: one for each value
+   * that it needs from elsewhere, and for each of its values that others need one per receiving
+   * device (p2p) or one in all (host). */
+  int32_t graph;               /* HEADRACE_GRAPH_... */
+  int32_t communication;       /* HEADRACE_COMMUNICATION_... */
+  int32_t overlapped;          /* 1: a load is the larger of compute and transfers */
+  int32_t contiguous;          /* 0: stages need not follow the order of the edges */
+  int32_t empty_stages;        /* 1: a stage may have no nodes */
+  const int32_t* edge_ordered; /* [edges] 1: stage of `from` <= stage of `to`; 0: no order */
+  int32_t values;
+  const int32_t* value_producer; /* [values] a node */
+  const int64_t* value_bytes;    /* [values] */
+  const double* value_seconds;   /* [values] of one transfer, for each of its ends */
+  const int32_t* value_readers;  /* [values + 1] where its readers begin in reader_node */
+  const int32_t* reader_node;    /* [value_readers[values]] ascending, never the producer */
 } headrace_partition_request;
+
+/* headrace_partition_request.graph */
+enum {
+  HEADRACE_GRAPH_MODEL = 0, /* of a model that a scheduler will run in micro-batches */
+  HEADRACE_GRAPH_COSTS = 1  /* of costs alone: no operators, one micro-batch, no scheduler */
+};
+
+/* headrace_partition_request.communication */
+enum { HEADRACE_COMMUNICATION_P2P = 0, HEADRACE_COMMUNICATION_HOST = 1 };
 
 typedef struct headrace_partitioner {
   uint32_t struct_size;
-  /* Assigns a stage to every node. No edge may run to an earlier stage, no stage may be empty. */
+  /* Assigns a stage to every node. No edge may run to an earlier stage, no stage may be empty,
+   * except where the request says so. */
   int32_t (*partition)(const headrace_host* host, const headrace_partition_request* request);
 } headrace_partitioner;
 

@@ -197,6 +197,14 @@ struct Edge {
   int64_t forward_bytes, backward_bytes;
 };
 
+// A tensor with everyone who reads it.
+struct Value {
+  int producer;
+  int64_t bytes;
+  double seconds;
+  std::vector<int> readers;
+};
+
 // Units and meaning of every field: headrace_partition_request.
 class PartitionRequest : public Options {
  public:
@@ -227,6 +235,27 @@ class PartitionRequest : public Options {
   int in_flight(int stage) const { return request_->stage_in_flight[stage]; }
   double link_bytes_per_s() const { return request_->link_bytes_per_s; }
   double link_latency_s() const { return request_->link_latency_s; }
+
+  // From a host that is older than 1.2: whether it tells what follows.
+  bool has_values() const { return request_->struct_size >= sizeof(headrace_partition_request); }
+  bool is_costs_only() const { return has_values() && request_->graph == HEADRACE_GRAPH_COSTS; }
+  bool host_communication() const { return request_->communication == HEADRACE_COMMUNICATION_HOST; }
+  bool overlapped() const { return request_->overlapped != 0; }
+  bool contiguous() const { return !has_values() || request_->contiguous != 0; }
+  bool empty_stages() const { return has_values() && request_->empty_stages != 0; }
+  bool edge_ordered(int i) const { return request_->edge_ordered[i] != 0; }
+  int values() const { return request_->values; }
+  Value value(int i) const {
+    const int32_t* begin = request_->value_readers + i;
+    return {request_->value_producer[i], request_->value_bytes[i], request_->value_seconds[i],
+            std::vector<int>(request_->reader_node + begin[0], request_->reader_node + begin[1])};
+  }
+
+  // Tells the host that no partition has a bottleneck of fewer seconds.
+  void bound(double lower_bound_s) const {
+    if (host_->struct_size < offsetof(headrace_host, bound) + sizeof(host_->bound)) return;
+    if (host_->bound(host_->context, lower_bound_s) != 0) throw Stopped{};
+  }
 
  private:
   const headrace_partition_request* request_;

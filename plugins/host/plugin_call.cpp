@@ -14,12 +14,13 @@ constexpr size_t kLongestReason = 1000;
 }  // namespace
 
 PluginCall::PluginCall(const PluginInfo& plugin, const OptionValues& options, EmitSink emit_sink,
-                       AssignSink assign_sink)
+                       AssignSink assign_sink, BoundSink bound_sink)
     : plugin_(plugin),
       options_(options),
       emit_(std::move(emit_sink)),
       assign_(std::move(assign_sink)),
-      host_{sizeof(headrace_host), this, &emit, &assign, &option, &fail} {}
+      bound_(std::move(bound_sink)),
+      host_{sizeof(headrace_host), this, &emit, &assign, &option, &fail, &bound} {}
 
 // The plugin's text becomes part of one line for the user.
 void PluginCall::refuse(const char* reason) noexcept {
@@ -60,6 +61,14 @@ int32_t PluginCall::assign(void* context, int32_t index, int32_t value) {
   return call.answer([&] {
     if (!call.assign_) throw Error("assigned a value where none is asked for");
     call.assign_(index, value);
+  });
+}
+
+int32_t PluginCall::bound(void* context, double lower_bound_s) {
+  auto& call = *static_cast<PluginCall*>(context);
+  return call.answer([&] {
+    if (!call.bound_) throw Error("told a bound where none is asked for");
+    call.bound_(lower_bound_s);
   });
 }
 

@@ -15,10 +15,11 @@ class PluginCall {
  public:
   using EmitSink = std::function<void(int device, const headrace_action&)>;
   using AssignSink = std::function<void(int index, int value)>;
+  using BoundSink = std::function<void(double lower_bound_s)>;
 
   // Borrows all for as long as the call lasts. A null sink refuses that kind of answer.
   PluginCall(const PluginInfo& plugin, const OptionValues& options, EmitSink emit,
-             AssignSink assign);
+             AssignSink assign, BoundSink bound = nullptr);
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;
 
@@ -37,12 +38,14 @@ class PluginCall {
   static int32_t emit(void* context, int32_t device, headrace_action action);
   static int32_t assign(void* context, int32_t index, int32_t value);
   static const char* option(void* context, const char* name);
+  static int32_t bound(void* context, double lower_bound_s);
   static void fail(void* context, const char* message);
 
   const PluginInfo& plugin_;
   const OptionValues& options_;
   EmitSink emit_;
   AssignSink assign_;
+  BoundSink bound_;
   bool refused_ = false;
   std::string reason_;
   headrace_host host_;

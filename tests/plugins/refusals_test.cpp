@@ -40,7 +40,7 @@ TEST(Refusals, FilesThatAreNoPlugins) {
 
 TEST(Refusals, Descriptors) {
   EXPECT_THAT(refusal_of(bad_plugin("wrong-magic")), HasSubstr("wrong magic number 0x00000007"));
-  EXPECT_THAT(refusal_of(bad_plugin("wrong-abi")), AllOf(HasSubstr("2.7"), HasSubstr("1.1")));
+  EXPECT_THAT(refusal_of(bad_plugin("wrong-abi")), AllOf(HasSubstr("2.7"), HasSubstr("1.2")));
   EXPECT_THAT(refusal_of(bad_plugin("short-descriptor")), HasSubstr("8 bytes"));
   EXPECT_THAT(refusal_of(bad_plugin("unknown-kind")), HasSubstr("kind 99"));
   EXPECT_THAT(refusal_of(bad_plugin("no-name")), HasSubstr("no name"));

@@ -55,7 +55,7 @@ TEST(Registry, ListsWhatPluginsSayOfThemselves) {
   EXPECT_EQ(plugins.at("zb-v").placement, "V, two stages per device");
   EXPECT_EQ(plugins.at("csv").placement, "its own");
   EXPECT_EQ(plugins.at("balanced").placement, "");
-  EXPECT_EQ(info.abi, "1.1");
+  EXPECT_EQ(info.abi, "1.2");
   EXPECT_EQ(info.file, fs::canonical(kPlugins) / "breadth-first.so");
   EXPECT_THAT(info.version, Not(::testing::IsEmpty()));
   EXPECT_THAT(info.summary, HasSubstr("micro-batch"));
