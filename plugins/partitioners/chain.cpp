@@ -1,6 +1,7 @@
 #include "plugins/partitioners/chain.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,22 @@ void check_enough_pieces(const std::vector<int>& cuts, int stages) {
     throw std::invalid_argument("the graph has " + std::to_string(pieces) +
                                 " pieces that can be cut apart, too few for " +
                                 std::to_string(stages) + " stages; use fewer");
+}
+
+std::vector<int> cuts_at_shares(const std::vector<int>& allowed, const std::vector<int64_t>& before,
+                                int stages) {
+  std::vector<int> cuts{0};
+  size_t first = 1;  // the least index into `allowed` that leaves no stage empty
+  for (int stage = 1; stage < stages; ++stage, ++first) {
+    const size_t last = allowed.size() - 1 - static_cast<size_t>(stages - stage);
+    const double share = static_cast<double>(before.back()) * stage / stages;
+    const auto miss = [&](size_t i) { return std::abs(static_cast<double>(before[i]) - share); };
+    for (size_t i = first; i <= last; ++i)
+      if (miss(i) < miss(first)) first = i;
+    cuts.push_back(allowed[first]);
+  }
+  cuts.push_back(allowed.back());
+  return cuts;
 }
 
 std::vector<int> stages_of(const std::vector<int>& cuts) {

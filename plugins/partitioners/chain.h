@@ -62,6 +62,12 @@ std::vector<int> allowed_cuts(const sdk::PartitionRequest& request);
 // Throws std::invalid_argument when there are fewer pieces than stages.
 void check_enough_pieces(const std::vector<int>& cuts, int stages);
 
+// Cuts that give every stage an equal share of something that nodes have: `before[c]` is what all
+// nodes before allowed[c] have together. Each stands at the allowed place nearest to its share, the
+// first of equals, and leaves no stage empty. There must be enough pieces.
+std::vector<int> cuts_at_shares(const std::vector<int>& allowed, const std::vector<int64_t>& before,
+                                int stages);
+
 // The stage of every node.
 std::vector<int> stages_of(const std::vector<int>& cuts);
 

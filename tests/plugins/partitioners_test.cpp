@@ -40,6 +40,29 @@ TEST(Uniform, KeepsColocatedNodesTogether) {
               HasSubstr("2 pieces that can be cut apart, too few for 3 stages"));
 }
 
+TEST(Parameters, CutsTheirBytesIntoEqualShares) {
+  PartitionProblem problem = chain_problem({9, 1, 1, 1, 1, 1}, 0, 3);
+  const int64_t bytes[] = {10, 15, 40, 5, 10, 10};
+  for (size_t i = 0; i < 6; ++i) problem.nodes[i].parameter_bytes = bytes[i];
+  // Thirds are 30 and 60; the nodes end at 10, 25, 65, 70, 80 and 90.
+  EXPECT_THAT(partition("parameters", problem), ElementsAre(0, 0, 1, 2, 2, 2));
+  problem.nodes[2].colocate = problem.nodes[3].colocate = problem.nodes[4].colocate = 0;
+  EXPECT_THAT(partition("parameters", problem), ElementsAre(0, 0, 1, 1, 1, 2));
+}
+
+TEST(Parameters, WithoutAnyLeavesNoStageEmpty) {
+  EXPECT_THAT(partition("parameters", chain_problem({1, 1, 1}, 0, 3)), ElementsAre(0, 1, 2));
+}
+
+TEST(Looped, IsForSeveralStagesPerDevice) {
+  const PartitionProblem problem = chain_problem({4, 1, 1, 2, 2, 1, 1, 4}, 1, 2, 2);
+  EXPECT_EQ(partition("looped", problem), partition("balanced", problem));
+  EXPECT_THAT(error_of([] {
+                partition("looped", chain_problem({1, 1}, 0, 2));
+              }),
+              HasSubstr("several stages per device"));
+}
+
 TEST(Balanced, CountsTransfersAtBothEnds) {
   // Of the cuts at equal work the cheap one; then a cut that gives up equal work for its sake.
   PartitionProblem problem = chain_problem({2, 2, 2, 2}, 1, 2);

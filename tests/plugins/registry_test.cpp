@@ -44,7 +44,7 @@ TEST(Registry, ListsWhatPluginsSayOfThemselves) {
     ASSERT_TRUE(plugins.contains(name)) << name;
     EXPECT_EQ(plugins.at(name).kind, "scheduler");
   }
-  for (const char* name : {"uniform", "balanced"}) {
+  for (const char* name : {"uniform", "parameters", "balanced", "looped"}) {
     ASSERT_TRUE(plugins.contains(name)) << name;
     EXPECT_EQ(plugins.at(name).kind, "partitioner");
   }
