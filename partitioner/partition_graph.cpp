@@ -146,7 +146,7 @@ StagePlan stage_plan(const TrainingGraph& training, const std::vector<int>& stag
 
   const auto stage_of = [&](size_t node) { return stage_of_unit[static_cast<size_t>(unit[node])]; };
   std::map<std::pair<ValueId, int>, Channel> channels;
-  std::set<std::pair<ValueId, size_t>> held;
+  std::set<std::pair<ValueId, size_t>> held, stashed;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     const auto s = static_cast<size_t>(stage_of(n));
@@ -176,14 +176,14 @@ StagePlan stage_plan(const TrainingGraph& training, const std::vector<int>& stag
       }
       const ValueId stored = root[index(input)];
       const Value& storage = graph.value(stored);
-      if (storage.producer == kNoNode || !held.insert({stored, s}).second) continue;
-      const Phase made = graph.node(storage.producer).phase;
-      if (made == Phase::forward && node.phase != Phase::forward)
-        cost.activation_bytes += storage.bytes();
-      else if (made == Phase::backward_input && node.phase == Phase::backward_weight)
+      if (storage.producer == kNoNode || node.phase == Phase::forward) continue;
+      // What W reads outlives I, whether F or I made it.
+      const bool activation = graph.node(storage.producer).phase == Phase::forward;
+      if (activation && held.insert({stored, s}).second) cost.activation_bytes += storage.bytes();
+      if (node.phase == Phase::backward_weight &&
+          graph.node(storage.producer).phase != Phase::backward_weight &&
+          stashed.insert({stored, s}).second)
         cost.weight_stash_bytes += storage.bytes();
-      else
-        held.erase({stored, s});
     }
   }
   for (const auto& [key, channel] : channels) plan.channels.push_back(channel);

@@ -16,8 +16,8 @@ struct StageCost {
   int64_t parameter_bytes = 0;
   int64_t gradient_bytes = 0;
   int64_t optimizer_bytes = 0;
-  int64_t activation_bytes = 0;    // lives from F to I or W
-  int64_t weight_stash_bytes = 0;  // lives from I to W
+  int64_t activation_bytes = 0;    // of F, lives until I
+  int64_t weight_stash_bytes = 0;  // of F and I, lives on from I to W
 };
 
 // A value that one stage makes and another reads. Any two stages may be joined: skip connections
