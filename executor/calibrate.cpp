@@ -1,15 +1,10 @@
 #include "executor/calibrate.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "executor/machine_cache.h"
+#include "executor/rates_json.h"
 #include "executor/time_node.h"
-#include "graph/error.h"
 #include "graph/op_def.h"
 
 namespace headrace {
@@ -46,63 +41,6 @@ double bytes_per_s(Device& device, const Probe& p) {
   return node_cost(p.graph, p.node).bytes / time_node(device, p.graph, p.node);
 }
 
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name"))
-      if (const auto colon = line.find(": "); colon != std::string::npos)
-        return line.substr(colon + 2);
-  return "unknown";
-}
-
-std::filesystem::path cache_file() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
-    return std::filesystem::path(cache) / "headrace" / "rates-1.json";
-  const char* home = std::getenv("HOME");
-  return std::filesystem::path(home == nullptr ? "/tmp" : home) / ".cache/headrace/rates-1.json";
-}
-
-nlohmann::json read_cache() {
-  std::ifstream file(cache_file());
-  auto json = nlohmann::json::parse(file, nullptr, false);
-  return json.is_object() ? json : nlohmann::json::object();
-}
-
-nlohmann::json to_json(const DeviceRates& rates) {
-  return {{"matmul_flops_per_s", rates.matmul_flops_per_s},
-          {"convolution_flops_per_s", rates.convolution_flops_per_s},
-          {"elementwise_flops_per_s", rates.elementwise_flops_per_s},
-          {"memory_bytes_per_s", rates.memory_bytes_per_s},
-          {"node_overhead_s", rates.node_overhead_s},
-          {"copy_bytes_per_s", rates.copy_bytes_per_s},
-          {"copy_latency_s", rates.copy_latency_s}};
-}
-
-DeviceRates from_json(const nlohmann::json& json, const std::string& machine) {
-  DeviceRates rates;
-  rates.machine = machine;
-  rates.matmul_flops_per_s = json.value("matmul_flops_per_s", rates.matmul_flops_per_s);
-  rates.convolution_flops_per_s =
-      json.value("convolution_flops_per_s", rates.convolution_flops_per_s);
-  rates.elementwise_flops_per_s =
-      json.value("elementwise_flops_per_s", rates.elementwise_flops_per_s);
-  rates.memory_bytes_per_s = json.value("memory_bytes_per_s", rates.memory_bytes_per_s);
-  rates.node_overhead_s = json.value("node_overhead_s", rates.node_overhead_s);
-  rates.copy_bytes_per_s = json.value("copy_bytes_per_s", rates.copy_bytes_per_s);
-  rates.copy_latency_s = json.value("copy_latency_s", rates.copy_latency_s);
-  return rates;
-}
-
-// A lost race or a full disk only means that the next run measures again.
-void write_cache(const nlohmann::json& json) {
-  std::error_code ignored;
-  const auto path = cache_file();
-  std::filesystem::create_directories(path.parent_path(), ignored);
-  const auto temporary = path.string() + fmt::format(".{}", getpid());
-  std::ofstream(temporary) << json.dump(1) << "\n";
-  std::filesystem::rename(temporary, path, ignored);
-}
-
 }  // namespace
 
 DeviceRates measure_rates(Device& device) {
@@ -124,14 +62,24 @@ DeviceRates measure_rates(Device& device) {
   return rates;
 }
 
-DeviceRates cached_rates(Device& device, const std::string& key) {
-  const std::string machine = fmt::format("{} / {}", processor_name(), key);
-  auto cache = read_cache();
-  if (const auto it = cache.find(machine); it != cache.end()) return from_json(*it, machine);
+DeviceRates cached_rates(Device& device, int threads) {
+  constexpr std::uintmax_t kMostBytes = 1 << 20;
+  const std::string machine = machine_name(threads);
+  const auto path = cache_folder() / "rates-1.json";
+  auto cache = nlohmann::json::parse(read_small_file(path, kMostBytes), nullptr, false);
+  if (!cache.is_object()) cache = nlohmann::json::object();
+  if (const auto it = cache.find(machine); it != cache.end())
+    if (auto rates = rates_from_json(*it)) {
+      rates->machine = machine;
+      return *rates;
+    }
   DeviceRates rates = measure_rates(device);
   rates.machine = machine;
   cache[machine] = to_json(rates);
-  write_cache(cache);
+  // A lost race or a full disk only means that the next run measures again.
+  std::error_code ignored;
+  std::filesystem::create_directories(path.parent_path(), ignored);
+  replace_file(path, cache.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return rates;
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include "kernels/device.h"
 #include "partitioner/cost_model.h"
 
@@ -12,8 +10,8 @@ namespace headrace {
 // second, on the calling thread.
 DeviceRates measure_rates(Device& device);
 
-// The same, kept in `$XDG_CACHE_HOME/headrace/rates-1.json` (or ~/.cache) under the processor's
-// name and `key` (threads and the like), and measured only when it is not there.
-DeviceRates cached_rates(Device& device, const std::string& key);
+// The same, kept in cache_folder()/rates-1.json under machine_name(threads), and measured only when
+// they are not there. Damaged entries count as not there.
+DeviceRates cached_rates(Device& device, int threads);
 
 }  // namespace headrace

@@ -9,14 +9,24 @@
 #include "graph/nearest.h"
 
 namespace headrace {
+namespace {
+
+const std::array<std::string, 3>& decay_names() {
+  static const std::array<std::string, 3> names = {"constant", "cosine", "step"};
+  return names;
+}
+
+}  // namespace
 
 Decay decay_named(std::string_view name) {
-  static const std::array<std::string, 3> names = {"constant", "cosine", "step"};
+  const auto& names = decay_names();
   for (size_t i = 0; i < names.size(); ++i)
     if (names[i] == name) return static_cast<Decay>(i);
   throw Error("no learning-rate decay is named '{}'; did you mean '{}'?", name,
               nearest(name, names));
 }
+
+std::string_view name_of(Decay decay) { return decay_names()[static_cast<size_t>(decay)]; }
 
 void check(const LearningRateSpec& spec) {
   const auto valid = [](double value) { return std::isfinite(value) && value >= 0; };

@@ -26,6 +26,7 @@ struct LearningRateSpec {
 
 // "constant", "cosine" or "step". Throws Error naming the nearest.
 Decay decay_named(std::string_view name);
+std::string_view name_of(Decay decay);
 
 // Throws Error when a number is negative, not finite, or the floor lies above the peak.
 void check(const LearningRateSpec& spec);

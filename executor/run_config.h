@@ -20,7 +20,8 @@ struct RunConfig {
   int stages_per_device = 1;
   std::optional<int64_t> batch;  // samples per step
   int microbatches = 1;
-  std::string cost = "analytic";  // or "profile"
+  std::string cost = "analytic";  // or "profile", or a file of measured costs
+  std::string memory;             // limits of the devices (device_limits.h)
   std::map<std::string, int64_t> bind;
   std::string fixed_inputs;         // .npz of inputs that are the same in every batch
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]

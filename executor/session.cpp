@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
-#include "executor/calibrate.h"
-#include "executor/devices.h"
 #include "executor/settle_layouts.h"
 #include "executor/sha256.h"
-#include "executor/time_node.h"
 #include "graph/error.h"
-#include "graph/nearest.h"
-#include "graph/op_def.h"
 #include "kernels/evaluate.h"
 #include "loader/glob.h"
 #include "loader/npz.h"
-#include "scheduler/lower.h"
-#include "scheduler/validate.h"
 
 namespace headrace {
 namespace {
@@ -134,114 +127,6 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
         config.model, prepared.microbatch_size, *config.batch, config.microbatches,
         *config.batch / config.microbatches);
   return prepared;
-}
-
-PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device) {
-  const std::vector<std::string> known = {"analytic", "profile"};
-  if (std::find(known.begin(), known.end(), config.cost) == known.end())
-    throw Error("--cost: unknown '{}'; did you mean '{}'?", config.cost,
-                nearest(config.cost, known));
-  device.bind_thread();
-  const int threads = threads_each(device_count(config.devices), config.threads_per_device);
-  PlanCosts costs;
-  costs.rates = cached_rates(device, fmt::format("cpu, {} threads", threads));
-  const Graph& graph = prepared.training.graph;
-  costs.node_seconds = config.cost == "profile" ? measured_node_seconds(device, graph)
-                                                : node_seconds(graph, costs.rates);
-  return costs;
-}
-
-namespace {
-
-// Counting right answers is evaluation's business: a training step leaves it out.
-std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts& costs) {
-  std::vector<double> seconds = costs.node_seconds;
-  for (const ValueId id : prepared.correct_counts)
-    seconds[index(prepared.training.graph.value(id).producer)] = 0;
-  return seconds;
-}
-
-PartitionSetting partition_setting(const RunConfig& config, const Scheduler& scheduler,
-                                   const DeviceRates& rates) {
-  const int devices = device_count(config.devices);
-  PartitionSetting setting;
-  setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
-  setting.devices.assign(static_cast<size_t>(devices), {});
-  setting.stages_per_device = config.stages_per_device;
-  setting.microbatches = config.microbatches;
-  setting.link_bytes_per_s = rates.copy_bytes_per_s;
-  setting.link_latency_s = rates.copy_latency_s;
-  setting.optimizer_bytes_per_parameter_byte =
-      static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
-  return setting;
-}
-
-PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<double>& seconds,
-                            const PartitionSetting& setting) {
-  PartitionProblem problem = partition_problem(prepared.training, seconds, setting);
-  // What counts stays beside the node that comes next, the loss: no stage is spent on it.
-  const Graph& graph = prepared.training.graph;
-  const auto unit = unit_of_node(graph);
-  for (size_t c = 0; c < prepared.correct_counts.size(); ++c) {
-    const auto u =
-        static_cast<size_t>(unit[index(graph.value(prepared.correct_counts[c]).producer)]);
-    if (u + 1 == problem.nodes.size()) continue;
-    problem.nodes[u].colocate = static_cast<int>(c);
-    problem.nodes[u + 1].colocate = static_cast<int>(c);
-  }
-  return problem;
-}
-
-}  // namespace
-
-PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
-                              const Scheduler& scheduler, const PlanCosts& costs) {
-  return problem_of(prepared, step_seconds(prepared, costs),
-                    partition_setting(config, scheduler, costs.rates));
-}
-
-PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
-                          const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          PlanCosts costs) {
-  const DeviceRates& rates = costs.rates;
-  PreparedPlan result;
-  result.node_seconds = step_seconds(prepared, costs);
-  const PartitionSetting setting = partition_setting(config, scheduler, rates);
-  result.problem = problem_of(prepared, result.node_seconds, setting);
-  result.stage_of_unit = strategy.partition(result.problem);
-  check_partition(result.problem, result.stage_of_unit, strategy.name());
-  result.score = score_partition(result.problem, result.stage_of_unit);
-  result.plan = stage_plan(prepared.training, result.stage_of_unit, result.node_seconds, setting);
-
-  // An update reads parameter, gradient and state and writes all but the gradient.
-  for (StageCost& cost : result.plan.cost)
-    cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
-                                        2 * cost.optimizer_bytes) /
-                    rates.memory_bytes_per_s;
-
-  ScheduleRequest request;
-  request.devices = static_cast<int>(setting.devices.size());
-  request.microbatches = config.microbatches;
-  request.device_of_stage = setting.device_of_stage;
-  for (const StageCost& cost : result.plan.cost) {
-    request.forward_s.push_back(cost.forward_s);
-    request.backward_input_s.push_back(cost.backward_input_s);
-    request.backward_weight_s.push_back(cost.backward_weight_s);
-    request.activation_bytes.push_back(cost.activation_bytes);
-  }
-  request.memory_limit_bytes.assign(setting.devices.size(), 0);
-  request.latency_s = rates.copy_latency_s;
-  result.schedule = scheduler.schedule(request);
-  validate(result.schedule, result.plan, scheduler.name());
-
-  result.links = {.latency_s = rates.copy_latency_s,
-                  .bytes_per_s = rates.copy_bytes_per_s,
-                  .send_when_ready = true};
-  result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
-
-  for (const ActionTime& update : result.simulation.update)
-    result.update_s = std::max(result.update_s, update.end_s - update.start_s);
-  return result;
 }
 
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,

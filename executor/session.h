@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "executor/cost_table.h"
 #include "executor/losses.h"
 #include "executor/pipeline.h"
 #include "executor/run_config.h"
@@ -31,6 +32,9 @@ struct PreparedModel {
 struct PlanCosts {
   DeviceRates rates;
   std::vector<double> node_seconds;  // of every node of the training graph
+  CostTable table = {};              // of its forms, where they were measured
+  int64_t measured = 0;              // forms that were run now: the others were known
+  int64_t estimated = 0;             // nodes that the file of costs lacks: their costs are analytic
 };
 
 // What will run where and when, and what that is predicted to take.
@@ -50,15 +54,21 @@ struct PreparedPlan {
 // on a device before make_pipeline.
 PreparedModel prepare_model(const RunConfig& config, Device& device);
 // Costs by config.cost: "analytic" from the device's rates, "profile" from running each distinct
-// node of the model once on the device. The rates come from the cache or are measured now.
+// node of the model on the device, or those of a file (cost_table.h), its rates included. What is
+// measured comes from the cache or is measured now.
 PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device);
 // What a strategy is asked to do: the model's units, the devices, and the stages as the scheduler
 // places them.
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
                               const Scheduler& scheduler, const PlanCosts& costs);
+// Throws Error when a device would hold more than config.memory allows, by the partitioner's count
+// or at the schedule's peak.
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           PlanCosts costs);
+// What every forward node costs with all that stays with it, as a stage by itself.
+std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,
+                                  const std::vector<double>& node_seconds);
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
                                         std::vector<std::unique_ptr<Device>> devices);

@@ -2,30 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
-#include <string>
 
 namespace headrace {
-namespace {
-
-// Equal for nodes that the same kernel runs on tensors of the same form.
-std::string form_of(const Graph& graph, const Node& node) {
-  std::string form = node.op + " {" + to_string(node.attributes) + "}";
-  const auto add = [&](const std::vector<ValueId>& ids) {
-    for (const ValueId id : ids)
-      form += id == kNoValue ? " -"
-                             : fmt::format(" {}/{}", to_string(graph.value(id).type),
-                                           graph.value(id).layout.id);
-    form += ";";
-  };
-  add(node.inputs);
-  add(node.outputs);
-  return form;
-}
-
-}  // namespace
-
-double time_node(Device& device, const Graph& graph, const Node& node) {
+NodeCost measure_node(Device& device, const Graph& graph, const Node& node) {
   constexpr int kMostRuns = 40;
   constexpr double kBudget_s = 0.03;
   const auto kernel = device.prepare(kernel_request(graph, node));
@@ -54,22 +33,22 @@ double time_node(Device& device, const Graph& graph, const Node& node) {
     best = std::min(best, seconds(Clock::now() - start));
     if (run >= 2 && seconds(Clock::now() - begin) > kBudget_s) break;
   }
-  return best;
+  return {best, static_cast<int64_t>(kernel->workspace_bytes())};
 }
 
-std::vector<double> measured_node_seconds(Device& device, const Graph& graph) {
-  std::map<std::string, double> known;
-  std::vector<double> result;
+double time_node(Device& device, const Graph& graph, const Node& node) {
+  return measure_node(device, graph, node).seconds;
+}
+
+int64_t measure_missing(Device& device, const Graph& graph, CostTable& table) {
+  int64_t measured = 0;
   for (const Node& node : graph.nodes()) {
-    if (node.op == "Reshape") {
-      result.push_back(0);
-      continue;
-    }
-    const auto [it, fresh] = known.try_emplace(form_of(graph, node), 0);
-    if (fresh) it->second = time_node(device, graph, node);
-    result.push_back(it->second);
+    const auto [it, fresh] = table.nodes.try_emplace(form_of(graph, node));
+    if (!fresh) continue;
+    ++measured;
+    if (node.op != "Reshape") it->second = measure_node(device, graph, node);
   }
-  return result;
+  return measured;
 }
 
 }  // namespace headrace

@@ -1,18 +1,18 @@
 #pragma once
 
-#include <vector>
-
+#include "executor/cost_table.h"
 #include "graph/graph.h"
 #include "kernels/device.h"
 
 namespace headrace {
 
-// Seconds of one run of a node's kernel on zeros, the fastest of several runs. On the calling
-// thread, which is bound to the device.
-double time_node(Device& device, const Graph& graph, const Node& node);
+// One run of a node's kernel on zeros, the fastest of several. On the calling thread, which is
+// bound to the device.
+NodeCost measure_node(Device& device, const Graph& graph, const Node& node);
+double time_node(Device& device, const Graph& graph, const Node& node);  // its seconds
 
-// The same for every node of a graph whose layouts are settled; each distinct form (operator,
-// attributes, types, layouts) is run once. Reshape takes no time.
-std::vector<double> measured_node_seconds(Device& device, const Graph& graph);
+// Measures the forms of a graph's nodes (layouts settled) that the table lacks, each once, and
+// tells how many. Reshape takes no time.
+int64_t measure_missing(Device& device, const Graph& graph, CostTable& table);
 
 }  // namespace headrace

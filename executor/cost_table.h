@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "graph/graph.h"
+#include "partitioner/cost_model.h"
+
+namespace headrace {
+
+struct NodeCost {
+  double seconds = 0;  // of one run
+  int64_t workspace_bytes = 0;
+};
+
+// Equal for nodes that the same kernel runs on tensors of the same form: operator, attributes,
+// types, and, behind a bar, which of the layouts are row-major and which alike. Says nothing of the
+// process that made it.
+std::string form_of(const Graph& graph, const Node& node);
+
+// What nodes take on one machine, by their form. Measured there (time_node.h), read anywhere.
+struct CostTable {
+  DeviceRates rates = {};  // rates.machine tells whose they are
+  std::map<std::string, NodeCost> nodes = {};
+
+  // The cost of the node's form; where it is not there that of the same form in other layouts, as
+  // on machines whose kernels prefer others; null: neither is there.
+  const NodeCost* find(const Graph& graph, const Node& node) const;
+};
+
+// As JSON: {"headrace_costs": 1, "machine", "rates", "nodes": {form: {"seconds",
+// "workspace_bytes"}}}. Reading throws Error that names the file when it is no such table, writing
+// when it cannot be put there.
+CostTable read_cost_table(const std::string& path);
+void write_cost_table(const std::string& path, const CostTable& table);
+
+// The table that this user's cache holds for a machine; an empty one when there is none or it is
+// damaged or another machine's.
+CostTable cached_cost_table(const std::string& machine);
+// Failing only means that the next run measures again.
+void cache_cost_table(const CostTable& table);
+
+}  // namespace headrace

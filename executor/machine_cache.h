@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace headrace {
+
+// What a measurement holds for: "AMD EPYC 9R14 / cpu, 2 threads" for devices of so many threads.
+std::string machine_name(int threads);
+
+// Where measurements are kept: `$XDG_CACHE_HOME/headrace`, or `~/.cache/headrace`. It may not exist
+// yet.
+std::filesystem::path cache_folder();
+
+// The text of a file, empty when there is none or it holds more than `most` bytes.
+std::string read_small_file(const std::filesystem::path& path, std::uintmax_t most);
+
+// Puts `text` at `path` by way of a file beside it, so that a reader sees the old contents or the
+// new ones. False when that failed; nothing is left behind then.
+bool replace_file(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace headrace

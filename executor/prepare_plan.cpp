@@ -1,0 +1,227 @@
+#include <algorithm>
+#include <cmath>
+
+#include "executor/calibrate.h"
+#include "executor/device_limits.h"
+#include "executor/devices.h"
+#include "executor/session.h"
+#include "executor/time_node.h"
+#include "graph/error.h"
+#include "graph/nearest.h"
+#include "scheduler/in_flight.h"
+#include "scheduler/lower.h"
+#include "scheduler/plan_for.h"
+#include "scheduler/validate.h"
+
+namespace headrace {
+namespace {
+
+bool names_file(const std::string& cost) {
+  return cost.find('/') != std::string::npos || cost.ends_with(".json");
+}
+
+// The measured costs of all nodes; analytic ones for those that the table lacks.
+void take_from_table(const Graph& graph, PlanCosts& costs) {
+  for (const Node& node : graph.nodes()) {
+    const NodeCost* cost = costs.table.find(graph, node);
+    if (cost == nullptr) ++costs.estimated;
+    costs.node_seconds.push_back(cost == nullptr ? node_seconds(graph, node, costs.rates)
+                                                 : cost->seconds);
+  }
+}
+
+// Beside the forms of `graph` the cache holds those of other models.
+CostTable forms_of(const Graph& graph, const CostTable& table) {
+  CostTable result{.rates = table.rates};
+  for (const Node& node : graph.nodes()) {
+    const std::string form = form_of(graph, node);
+    result.nodes[form] = table.nodes.at(form);
+  }
+  return result;
+}
+
+PlanCosts profiled_costs(const Graph& graph, DeviceRates rates, Device& device) {
+  PlanCosts costs{.rates = std::move(rates), .node_seconds = {}};
+  CostTable known = cached_cost_table(costs.rates.machine);
+  known.rates = costs.rates;
+  costs.measured = measure_missing(device, graph, known);
+  if (costs.measured > 0) cache_cost_table(known);
+  costs.table = forms_of(graph, known);
+  take_from_table(graph, costs);
+  return costs;
+}
+
+PlanCosts costs_of_file(const Graph& graph, const std::string& path) {
+  PlanCosts costs;
+  costs.table = read_cost_table(path);
+  costs.rates = costs.table.rates;
+  take_from_table(graph, costs);
+  return costs;
+}
+
+// Optimizer state that goes with a byte of parameters. A model's own update may keep states of any
+// size; then it is what they come to, all together.
+int64_t optimizer_bytes_per_parameter_byte(const PreparedModel& prepared, const RunConfig& config) {
+  if (!prepared.model.update)
+    return static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
+  const Graph& graph = prepared.training.graph;
+  double parameters = 0, states = 0;
+  for (const auto& kept : prepared.model.update->kept) {
+    const auto bytes =
+        static_cast<double>(prepared.model.update->graph.value(kept.before).type.bytes());
+    (graph.find(kept.name) ? parameters : states) += bytes;
+  }
+  return parameters == 0 ? 0 : std::llround(states / parameters);
+}
+
+// Micro-batches that each stage holds at once, as the scheduler runs them when all stages cost the
+// same: what the stages will cost is not known before they are cut.
+std::vector<int> expected_in_flight(const Scheduler& scheduler, const PartitionSetting& setting) {
+  const StageCost same{.forward_s = 1, .backward_input_s = 1, .backward_weight_s = 1};
+  const StagePlan plan = plan_for(setting.device_of_stage, same);
+  const Schedule schedule = scheduler.schedule(request_for(plan, setting.microbatches, 0));
+  validate(schedule, plan, scheduler.name());
+  return in_flight_of_stages(schedule, plan.stages());
+}
+
+PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfig& config,
+                                   const Scheduler& scheduler, const DeviceRates& rates) {
+  const int devices = device_count(config.devices);
+  PartitionSetting setting;
+  setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
+  for (const int64_t bytes : memory_limits(config.memory, devices))
+    setting.devices.push_back({.memory_bytes = bytes});
+  setting.stages_per_device = config.stages_per_device;
+  setting.microbatches = config.microbatches;
+  setting.link_bytes_per_s = rates.copy_bytes_per_s;
+  setting.link_latency_s = rates.copy_latency_s;
+  setting.optimizer_bytes_per_parameter_byte = optimizer_bytes_per_parameter_byte(prepared, config);
+  return setting;
+}
+
+// Counting right answers is evaluation's business: a training step leaves it out.
+std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts& costs) {
+  std::vector<double> seconds = costs.node_seconds;
+  for (const ValueId id : prepared.correct_counts)
+    seconds[index(prepared.training.graph.value(id).producer)] = 0;
+  return seconds;
+}
+
+PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<double>& seconds,
+                            const Scheduler& scheduler, const PartitionSetting& setting) {
+  PartitionProblem problem = partition_problem(prepared.training, seconds, setting);
+  if (std::ranges::any_of(setting.devices, &PartitionDevice::memory_bytes))
+    problem.in_flight_of_stage = expected_in_flight(scheduler, setting);
+  // What counts stays beside the node that comes next, the loss: no stage is spent on it.
+  const Graph& graph = prepared.training.graph;
+  const auto unit = unit_of_node(graph);
+  for (size_t c = 0; c < prepared.correct_counts.size(); ++c) {
+    const auto u =
+        static_cast<size_t>(unit[index(graph.value(prepared.correct_counts[c]).producer)]);
+    if (u + 1 == problem.nodes.size()) continue;
+    problem.nodes[u].colocate = static_cast<int>(c);
+    problem.nodes[u + 1].colocate = static_cast<int>(c);
+  }
+  return problem;
+}
+
+// What the plan tells a scheduler. A device's memory is what parameters, gradients and optimizer
+// state leave of it.
+ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& setting) {
+  ScheduleRequest request = request_for(plan, setting.microbatches, setting.link_latency_s);
+  request.devices = static_cast<int>(setting.devices.size());
+  request.memory_limit_bytes.clear();
+  for (const PartitionDevice& device : setting.devices)
+    request.memory_limit_bytes.push_back(device.memory_bytes);
+  for (size_t s = 0; s < plan.cost.size(); ++s) {
+    const StageCost& cost = plan.cost[s];
+    int64_t& limit = request.memory_limit_bytes[static_cast<size_t>(plan.device[s])];
+    if (limit > 0)
+      limit = std::max<int64_t>(
+          1, limit - cost.parameter_bytes - cost.gradient_bytes - cost.optimizer_bytes);
+  }
+  return request;
+}
+
+void require_memory(const Simulation& simulation, const std::vector<PartitionDevice>& devices,
+                    const std::string& scheduler) {
+  for (size_t d = 0; d < devices.size(); ++d) {
+    const int64_t peak = simulation.peak_memory[d].bytes, limit = devices[d].memory_bytes;
+    if (limit > 0 && peak > limit)
+      throw Error(
+          "scheduler {}: device {} would hold {} bytes at its peak, its limit is {}; use more "
+          "devices, smaller micro-batches or a scheduler that holds fewer of them",
+          scheduler, d, peak, limit);
+  }
+}
+
+}  // namespace
+
+PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device) {
+  const Graph& graph = prepared.training.graph;
+  if (names_file(config.cost)) return costs_of_file(graph, config.cost);
+  const std::vector<std::string> known = {"analytic", "profile"};
+  if (std::find(known.begin(), known.end(), config.cost) == known.end())
+    throw Error("--cost: unknown '{}'; did you mean '{}'? (a file ends in .json)", config.cost,
+                nearest(config.cost, known));
+  device.bind_thread();
+  DeviceRates rates =
+      cached_rates(device, threads_each(device_count(config.devices), config.threads_per_device));
+  if (config.cost == "profile") return profiled_costs(graph, std::move(rates), device);
+  PlanCosts costs{.rates = std::move(rates), .node_seconds = {}};
+  costs.node_seconds = node_seconds(graph, costs.rates);
+  return costs;
+}
+
+PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
+                              const Scheduler& scheduler, const PlanCosts& costs) {
+  return problem_of(prepared, step_seconds(prepared, costs), scheduler,
+                    partition_setting(prepared, config, scheduler, costs.rates));
+}
+
+PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
+                          const Scheduler& scheduler, const PartitionStrategy& strategy,
+                          PlanCosts costs) {
+  const DeviceRates& rates = costs.rates;
+  PreparedPlan result;
+  result.node_seconds = step_seconds(prepared, costs);
+  const PartitionSetting setting = partition_setting(prepared, config, scheduler, rates);
+  result.problem = problem_of(prepared, result.node_seconds, scheduler, setting);
+  result.stage_of_unit = strategy.partition(result.problem);
+  check_partition(result.problem, result.stage_of_unit, strategy.name());
+  result.score = score_partition(result.problem, result.stage_of_unit);
+  result.plan = stage_plan(prepared.training, result.stage_of_unit, result.node_seconds, setting);
+
+  // An update reads parameter, gradient and state and writes all but the gradient.
+  for (StageCost& cost : result.plan.cost)
+    cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
+                                        2 * cost.optimizer_bytes) /
+                    rates.memory_bytes_per_s;
+
+  result.schedule = scheduler.schedule(schedule_request(result.plan, setting));
+  validate(result.schedule, result.plan, scheduler.name());
+
+  result.links = {.latency_s = rates.copy_latency_s,
+                  .bytes_per_s = rates.copy_bytes_per_s,
+                  .send_when_ready = true};
+  result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
+  require_memory(result.simulation, setting.devices, scheduler.name());
+
+  for (const ActionTime& update : result.simulation.update)
+    result.update_s = std::max(result.update_s, update.end_s - update.start_s);
+  return result;
+}
+
+std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,
+                                  const std::vector<double>& node_seconds) {
+  std::vector<int> stage_of_unit;
+  for (const Node& node : prepared.training.graph.nodes())
+    if (node.phase == Phase::forward)
+      stage_of_unit.push_back(static_cast<int>(stage_of_unit.size()));
+  PartitionSetting setting;
+  setting.device_of_stage.assign(stage_of_unit.size(), 0);
+  setting.optimizer_bytes_per_parameter_byte = optimizer_bytes_per_parameter_byte(prepared, config);
+  return stage_plan(prepared.training, stage_of_unit, node_seconds, setting).cost;
+}
+
+}  // namespace headrace
