@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "cli/candidates.h"
 #include "cli/command.h"
@@ -26,48 +25,55 @@ struct Predicted {
   std::vector<int64_t> peak_bytes;
 };
 
-// One scheduler's line.
+// One line: a scheduler with a partitioner and a number of micro-batches.
 struct Entry {
-  std::string scheduler = {};
-  int stages_per_device = 1;
+  std::string scheduler = {}, partitioner = {};
+  int stages_per_device = 1, microbatches = 1;
   std::string refused = {};  // why it did not run; the rest is empty then
   MeasuredSteps measured = {};
   Predicted predicted = {};
+
+  std::string name() const { return fmt::format("{} {} {}", scheduler, partitioner, microbatches); }
 };
 
-Entry run_candidate(const Candidate& candidate, const Settings& settings,
-                    const PreparedModel& model, const PartitionStrategy& strategy,
-                    const PlanCosts& costs) {
+Entry run_candidate(const Candidate& candidate, const CandidatePartitioner& partitioner,
+                    RunConfig run, int steps, const PreparedModel& model, const PlanCosts& costs) {
   Entry entry{.scheduler = candidate.name,
+              .partitioner = partitioner.name,
               .stages_per_device = candidate.stages_per_device,
+              .microbatches = run.microbatches,
               .refused = candidate.refused};
   if (candidate.scheduler == nullptr) return entry;
-  spdlog::info("{}", candidate.name);
-  RunConfig run = settings.run;
+  spdlog::info("{}", entry.name());
   run.stages_per_device = candidate.stages_per_device;
-  std::optional<PreparedPlan> plan;
-  try {
-    plan = prepare_plan(model, run, *candidate.scheduler, strategy, costs);
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    entry.refused = text.substr(0, text.find('\n'));
-    return entry;
-  }
-  entry.predicted = {.step_s = plan->simulation.step_s,
-                     .bubble = plan->simulation.bubble_makespan,
-                     .peak_bytes = predicted_peak_bytes(*plan)};
-  entry.measured = measure_steps(model, *plan, run, settings.measured_steps);
+  const Attempt attempt =
+      attempt_plan(model, run, *candidate.scheduler, *partitioner.strategy, costs);
+  entry.refused = attempt.refused;
+  if (!attempt.plan) return entry;
+  entry.predicted = {.step_s = attempt.plan->simulation.step_s,
+                     .bubble = attempt.plan->simulation.bubble_makespan,
+                     .peak_bytes = predicted_peak_bytes(*attempt.plan)};
+  entry.measured = measure_steps(model, *attempt.plan, run, steps);
   return entry;
 }
 
-// The digest that most of them reached: who has another one stands out.
-std::string common_weights(const std::vector<Entry>& entries) {
-  std::map<std::string, int> votes;
+// Per number of micro-batches the digest that most reached: who has another one stands out. Other
+// numbers sum gradients in other groups, so their bits are their own.
+using CommonWeights = std::map<int, std::string>;
+
+CommonWeights common_weights(const std::vector<Entry>& entries) {
+  std::map<int, std::map<std::string, int>> votes;
   for (const Entry& entry : entries)
-    if (entry.refused.empty()) ++votes[entry.measured.weights_sha256];
-  const auto most =
-      std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; });
-  return most == votes.end() ? "" : most->first;
+    if (entry.refused.empty()) ++votes[entry.microbatches][entry.measured.weights_sha256];
+  CommonWeights common;
+  for (const auto& [microbatches, counts] : votes)
+    common[microbatches] =
+        std::ranges::max_element(counts, {}, [](const auto& vote) { return vote.second; })->first;
+  return common;
+}
+
+bool agrees(const Entry& entry, const CommonWeights& common) {
+  return entry.measured.weights_sha256 == common.at(entry.microbatches);
 }
 
 int64_t largest(const std::vector<int64_t>& bytes) {
@@ -75,10 +81,12 @@ int64_t largest(const std::vector<int64_t>& bytes) {
 }
 
 void report_json(const std::vector<Entry>& entries, const Settings& settings,
-                 const std::string& common, bool same) {
+                 const CommonWeights& common, bool same) {
   ordered_json rows = ordered_json::array();
   for (const Entry& entry : entries) {
-    ordered_json row = {{"scheduler", entry.scheduler}};
+    ordered_json row = {{"scheduler", entry.scheduler},
+                        {"partitioner", entry.partitioner},
+                        {"microbatches", entry.microbatches}};
     if (!entry.refused.empty()) {
       row["refused"] = entry.refused;
     } else {
@@ -96,19 +104,21 @@ void report_json(const std::vector<Entry>& entries, const Settings& settings,
   }
   print_json(ordered_json{{"model", settings.run.model},
                           {"devices", device_count(settings.run.devices)},
-                          {"microbatches", settings.run.microbatches},
-                          {"partitioner", settings.partitioner},
+                          {"microbatches", common.begin()->first},
+                          {"partitioner", entries.front().partitioner},
                           {"measured_steps", settings.measured_steps},
                           {"same_weights", same},
-                          {"weights_sha256", common},
+                          {"weights_sha256", common.begin()->second},
                           {"schedulers", rows}});
 }
 
 void report_text(const std::vector<Entry>& entries, const Settings& settings,
-                 const std::string& common, bool same) {
-  fmt::print("{} on {}, {} micro-batches; {} steps of each\n\n", settings.run.model,
-             settings.run.devices, settings.run.microbatches, settings.measured_steps);
+                 const CommonWeights& common, bool same) {
+  fmt::print("{} on {}; {} steps of each\n\n", settings.run.model, settings.run.devices,
+             settings.measured_steps);
   TextTable table({{"scheduler"},
+                   {"partitioner"},
+                   {"micro-batches", Align::right},
                    {"stages", Align::right},
                    {"step", Align::right},
                    {"predicted", Align::right},
@@ -119,43 +129,52 @@ void report_text(const std::vector<Entry>& entries, const Settings& settings,
                    {"weights"}});
   for (const Entry& entry : entries) {
     if (!entry.refused.empty()) continue;
-    const bool agrees = entry.measured.weights_sha256 == common;
-    table.add({entry.scheduler, fmt::format("{}", entry.stages_per_device),
-               show_seconds(entry.measured.step_s), show_seconds(entry.predicted.step_s),
-               show_percent(entry.measured.bubble), show_percent(entry.predicted.bubble),
+    table.add({entry.scheduler, entry.partitioner, fmt::format("{}", entry.microbatches),
+               fmt::format("{}", entry.stages_per_device), show_seconds(entry.measured.step_s),
+               show_seconds(entry.predicted.step_s), show_percent(entry.measured.bubble),
+               show_percent(entry.predicted.bubble),
                show_bytes(static_cast<double>(largest(entry.measured.peak_bytes))),
                show_bytes(static_cast<double>(largest(entry.predicted.peak_bytes))),
-               agrees ? "same" : "DIFFERENT"});
+               agrees(entry, common) ? "same" : "DIFFERENT"});
   }
   fmt::print("{}\n", table.text());
   for (const Entry& entry : entries)
-    if (!entry.refused.empty()) fmt::print("{}: {}\n", entry.scheduler, entry.refused);
-  if (same && !common.empty())
-    fmt::print("all reached the same weights, bit for bit: sha256 {}\n", common);
+    if (!entry.refused.empty()) fmt::print("{}: {}\n", entry.name(), entry.refused);
+  if (!same) return;
+  for (const auto& [microbatches, digest] : common)
+    fmt::print("all with {} micro-batches reached the same weights, bit for bit: sha256 {}\n",
+               microbatches, digest);
+}
+
+std::vector<Entry> run_all(const Settings& settings) {
+  const PluginRegistry registry = plugin_registry(settings);
+  const auto partitioners = candidate_partitioners(settings, registry, Without::chosen);
+  const auto device = planning_device(settings.run);
+  std::vector<Entry> entries;
+  for (const int microbatches : compared_microbatches(settings)) {
+    Settings sized = settings;
+    sized.run.microbatches = microbatches;
+    const PreparedModel model = prepare_model(sized.run, *device);
+    const PlanCosts costs = plan_costs(model, sized.run, *device);
+    for (const Candidate& candidate : candidates(sized, registry))
+      for (const CandidatePartitioner& partitioner : partitioners)
+        entries.push_back(run_candidate(candidate, partitioner, sized.run, settings.measured_steps,
+                                        model, costs));
+  }
+  return entries;
 }
 
 }  // namespace
 
 void bench_command(const Settings& settings) {
-  const RunConfig& run = settings.run;
-  const PluginRegistry registry = plugin_registry(settings);
-  const auto strategy =
-      registry.load_partitioner(settings.partitioner, settings.partitioner_options);
-  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
-  const auto device = std::move(make_devices("cpu:1", threads).front());
-  const PreparedModel model = prepare_model(run, *device);
-  const PlanCosts costs = plan_costs(model, run, *device);
-  std::vector<Entry> entries;
-  for (const Candidate& candidate : candidates(settings, registry))
-    entries.push_back(run_candidate(candidate, settings, model, *strategy, costs));
-
-  const std::string common = common_weights(entries);
+  const std::vector<Entry> entries = run_all(settings);
+  const CommonWeights common = common_weights(entries);
   if (common.empty())
     throw Error("bench: no scheduler can run this; the first says: {}", entries.front().refused);
   std::string different;
   for (const Entry& entry : entries)
-    if (entry.refused.empty() && entry.measured.weights_sha256 != common)
-      different += (different.empty() ? "" : ", ") + entry.scheduler;
+    if (entry.refused.empty() && !agrees(entry, common))
+      different += (different.empty() ? "" : ", ") + entry.name();
   settings.json ? report_json(entries, settings, common, different.empty())
                 : report_text(entries, settings, common, different.empty());
   if (!different.empty()) throw RunError("bench: other weights than the rest: {}", different);

@@ -1,6 +1,8 @@
 #include "cli/candidates.h"
 
 #include <algorithm>
+#include <charconv>
+#include <set>
 
 #include "cli/plugin_choice.h"
 #include "executor/devices.h"
@@ -8,12 +10,6 @@
 
 namespace headrace {
 namespace {
-
-// The text of an error up to its first line break: the rest is a drawing.
-std::string first_line(const Error& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
-}
 
 void settle_stages(Candidate& candidate, const RunConfig& run) {
   const int devices = device_count(run.devices);
@@ -34,10 +30,11 @@ void settle_stages(Candidate& candidate, const RunConfig& run) {
 }  // namespace
 
 std::vector<Candidate> candidates(const Settings& settings, const PluginRegistry& registry) {
-  const bool all = settings.schedulers.empty();
+  const auto names = settings.schedulers.empty()
+                         ? found_plugins(registry, "scheduler")
+                         : listed_names(settings.schedulers, "--schedulers");
   std::vector<Candidate> result;
-  for (const std::string& name : all ? found_plugins(registry, "scheduler")
-                                     : listed_names(settings.schedulers, "--schedulers")) {
+  for (const std::string& name : names) {
     Candidate candidate{.name = name};
     const bool chosen = name == settings.scheduler;
     candidate.scheduler =
@@ -46,6 +43,64 @@ std::vector<Candidate> candidates(const Settings& settings, const PluginRegistry
     result.push_back(std::move(candidate));
   }
   return result;
+}
+
+std::vector<CandidatePartitioner> candidate_partitioners(const Settings& settings,
+                                                         const PluginRegistry& registry,
+                                                         Without fallback) {
+  std::vector<std::string> names = {settings.partitioner};
+  if (!settings.partitioners.empty())
+    names = listed_names(settings.partitioners, "--partitioners");
+  else if (fallback == Without::all)
+    names = found_plugins(registry, "partitioner");
+  std::vector<CandidatePartitioner> result;
+  for (const std::string& name : names) {
+    const bool chosen = name == settings.partitioner;
+    result.push_back({name, registry.load_partitioner(
+                                name, chosen ? settings.partitioner_options : OptionValues{})});
+  }
+  return result;
+}
+
+std::vector<int> numbers_of(const std::vector<std::string>& lists, const std::string& option) {
+  constexpr int kMost = 1 << 20;
+  std::set<int> numbers;
+  for (const std::string& item : listed_names(lists, option)) {
+    int number = 0;
+    const char* end = item.data() + item.size();
+    const auto [stop, error] = std::from_chars(item.data(), end, number);
+    if (error != std::errc() || stop != end || number < 1 || number > kMost)
+      throw Error("{}: '{}' is no whole number from 1 to {}", option, item, kMost);
+    numbers.insert(number);
+  }
+  return {numbers.begin(), numbers.end()};
+}
+
+std::vector<int> compared_microbatches(const Settings& settings) {
+  if (settings.try_microbatches.empty()) return {settings.run.microbatches};
+  const auto numbers = numbers_of(settings.try_microbatches, "--try-microbatches");
+  if (numbers.size() > 1 && !settings.run.batch)
+    throw Error("--try-microbatches: give --batch too, so that every step has as many samples");
+  return numbers;
+}
+
+std::unique_ptr<Device> planning_device(const RunConfig& run) {
+  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
+  return std::move(make_devices("cpu:1", threads).front());
+}
+
+Attempt attempt_plan(const PreparedModel& model, const RunConfig& run, const Scheduler& scheduler,
+                     const PartitionStrategy& strategy, const PlanCosts& costs) {
+  try {
+    return {.plan = prepare_plan(model, run, scheduler, strategy, costs)};
+  } catch (const Error& error) {
+    return {.refused = first_line(error)};
+  }
+}
+
+std::string first_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
 }
 
 }  // namespace headrace

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/settings.h"
+#include "executor/session.h"
 #include "plugins/host/registry.h"
 
 namespace headrace {
@@ -22,5 +24,41 @@ struct Candidate {
 // one or two. --scheduler-option belongs to the one that --scheduler names. Throws Error for a name
 // that is given and cannot be loaded.
 std::vector<Candidate> candidates(const Settings& settings, const PluginRegistry& registry);
+
+// A partitioner that is compared with others.
+struct CandidatePartitioner {
+  std::string name = {};
+  std::unique_ptr<PartitionStrategy> strategy = {};
+};
+
+// The partitioners that --partitioners names; without it `fallback`: the one that --partitioner
+// names, or every one that is found. --partitioner-option belongs to the one that --partitioner
+// names.
+enum class Without { chosen, all };
+std::vector<CandidatePartitioner> candidate_partitioners(const Settings& settings,
+                                                         const PluginRegistry& registry,
+                                                         Without fallback);
+
+// The whole numbers of a list option, ascending, each once: --try-stages 1,2. Throws Error for what
+// is no number from 1 to 2^20.
+std::vector<int> numbers_of(const std::vector<std::string>& lists, const std::string& option);
+
+// The numbers of micro-batches that --try-microbatches names, or else the one of --microbatches.
+// Steps of several can only be compared when --batch says how many samples one has: Error without.
+std::vector<int> compared_microbatches(const Settings& settings);
+
+// The device that models are prepared and timed on: a CPU team as large as each of the run's.
+std::unique_ptr<Device> planning_device(const RunConfig& run);
+
+// A plan, or why there is none; one line.
+struct Attempt {
+  std::optional<PreparedPlan> plan = {};
+  std::string refused = {};
+};
+Attempt attempt_plan(const PreparedModel& model, const RunConfig& run, const Scheduler& scheduler,
+                     const PartitionStrategy& strategy, const PlanCosts& costs);
+
+// The text of an error up to its first line break: what follows is a drawing.
+std::string first_line(const std::exception& error);
 
 }  // namespace headrace

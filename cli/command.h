@@ -12,6 +12,7 @@ namespace headrace {
 void train_command(const Settings& settings);
 void plan_command(const Settings& settings);
 void bench_command(const Settings& settings);
+void tune_command(const Settings& settings);
 void run_command(const Settings& settings);
 void grad_command(const Settings& settings);
 void inspect_command(const Settings& settings);

@@ -31,6 +31,14 @@ std::span<const Command> all_commands() {
        .examples = "  headrace bench net.onnx --loss cross-entropy --batch 64 --devices cpu:2 \\\n"
                    "    --microbatches 8 --schedulers 1f1b,breadth-first,zb-h1\n",
        .run = bench_command},
+      {.name = "tune",
+       .bit = kTune,
+       .argument = "MODEL.onnx|RUN.toml",
+       .takes_run_file = true,
+       .summary = "Search for the best plan by simulation; write it as RUN.toml",
+       .examples = "  headrace tune net.onnx --loss cross-entropy --batch 64 --devices cpu:4 \\\n"
+                   "    --memory 2GiB --measure --output run.toml\n",
+       .run = tune_command},
       {.name = "run",
        .bit = kRun,
        .argument = "MODEL.onnx",

@@ -22,7 +22,8 @@ enum CommandBit : unsigned {
   kSchedule = 64,
   kBench = 128,
   kPartition = 256,
-  kAllCommands = 511,
+  kTune = 512,
+  kAllCommands = 1023,
 };
 
 // A flag whose presence clears a setting: --no-shuffle.
@@ -35,9 +36,9 @@ using Target = std::variant<bool*, Cleared, int*, int64_t*, uint64_t*, double*, 
                             std::optional<int64_t>*, std::vector<std::string>*,
                             std::map<std::string, int64_t>*, OptionValues*, Decay*>;
 
-// What a text stands for. Paths in a RUN.toml are relative to the file's folder, and so are plugins
-// that are given as files; the folder of a file to be written must exist.
-enum class Meaning { text, path, written_file, plugin };
+// What a text stands for. Paths in a RUN.toml are relative to the file's folder, and so are names
+// with a slash where a name or a file can stand; the folder of a file to be written must exist.
+enum class Meaning { text, path, written_file, name_or_path };
 
 // An option, known under the same name on the command line (--name), in a RUN.toml (name = ...) and
 // behind -o (name=...).

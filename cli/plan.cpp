@@ -6,6 +6,7 @@
 
 #include "cli/candidates.h"
 #include "cli/command.h"
+#include "cli/cost_report.h"
 #include "cli/json_output.h"
 #include "cli/plan_summary.h"
 #include "cli/plugin_choice.h"
@@ -14,7 +15,6 @@
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 #include "cli/timeline_text.h"
-#include "executor/devices.h"
 #include "executor/trace.h"
 #include "graph/error.h"
 #include "scheduler/text.h"
@@ -44,7 +44,7 @@ ordered_json to_json(const StageSummary& stage) {
 }
 
 void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions,
-                 const ordered_json& compared) {
+                 const ordered_json& more) {
   const Simulation& simulation = plan.simulation;
   ordered_json stages = ordered_json::array(), channels = ordered_json::array();
   for (const auto& stage : summary.stages) stages.push_back(to_json(stage));
@@ -79,7 +79,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
                        {"step_s_predicted", summary.step_s},
                        {"predicted_peak_bytes", summary.predicted_peak_bytes},
                        {"notes", summary.notes}};
-  if (!compared.empty()) json["compared"] = compared;
+  json.update(more);
   if (actions) {
     json["actions"] = ordered_json::array();
     for (const auto& device : plan.schedule.devices) {
@@ -198,14 +198,11 @@ std::vector<Compared> compare(const Settings& settings, const PreparedModel& mod
     if (candidate.scheduler == nullptr) continue;
     RunConfig run = settings.run;
     run.stages_per_device = candidate.stages_per_device;
-    try {
-      const PreparedPlan plan = prepare_plan(model, run, *candidate.scheduler, strategy, costs);
-      entry.run = runs.size();
-      runs.push_back(reported_run(candidate.name, plan.simulation, plan.plan));
-    } catch (const Error& error) {
-      entry.refused = error.what();
-      entry.refused.resize(std::min(entry.refused.find('\n'), entry.refused.size()));
-    }
+    const Attempt attempt = attempt_plan(model, run, *candidate.scheduler, strategy, costs);
+    entry.refused = attempt.refused;
+    if (!attempt.plan) continue;
+    entry.run = runs.size();
+    runs.push_back(reported_run(candidate.name, attempt.plan->simulation, attempt.plan->plan));
   }
   return compared;
 }
@@ -260,8 +257,7 @@ std::string title_of(const Settings& settings) {
 void plan_command(const Settings& settings) {
   const RunConfig& run = settings.run;
   const ChosenPlugins plugins = choose_plugins(settings);
-  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
-  const auto device = std::move(make_devices("cpu:1", threads).front());
+  const auto device = planning_device(run);
   const PreparedModel model = prepare_model(run, *device);
   const PlanCosts costs = plan_costs(model, run, *device);
   const PreparedPlan plan =
@@ -276,13 +272,24 @@ void plan_command(const Settings& settings) {
     write_trace(settings.train.trace, timelines);
   }
   if (!settings.report.empty()) write_report(settings.report, title_of(settings), runs);
+  const bool measured = !costs.table.nodes.empty();
+  if (!settings.dump_costs.empty()) {
+    if (!measured) throw Error("--dump-costs keeps measured costs: give --cost profile");
+    write_cost_table(settings.dump_costs, costs.table);
+  }
   const PlanSummary summary = summarize(model, plan, settings);
   if (settings.json) {
-    report_json(summary, plan, settings.actions, compared_json(runs, others));
-  } else {
-    report_text(summary, plan, settings);
-    print_comparison(runs, others);
+    ordered_json more = ordered_json::object();
+    if (!others.empty()) more["compared"] = compared_json(runs, others);
+    if (measured) more["costs"] = cost_comparison_json(model, costs);
+    if (settings.node_costs) more["nodes"] = node_costs_json(model, plan, costs, run);
+    report_json(summary, plan, settings.actions, more);
+    return;
   }
+  report_text(summary, plan, settings);
+  print_comparison(runs, others);
+  if (measured) fmt::print("\n{}", cost_comparison_text(model, costs));
+  if (settings.node_costs) fmt::print("\n{}", node_costs_text(model, plan, costs, run));
 }
 
 }  // namespace headrace

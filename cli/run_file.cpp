@@ -3,8 +3,10 @@
 #include <toml++/toml.h>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
+#include "executor/machine_cache.h"
 #include "graph/error.h"
 
 namespace headrace {
@@ -62,7 +64,83 @@ std::string beside(const fs::path& folder, const std::string& path) {
   return (folder / path).lexically_normal().string();
 }
 
+// A path as one writes it in a file of that folder.
+std::string seen_from(const fs::path& folder, const std::string& path) {
+  if (path.empty() || fs::path(path).is_absolute()) return path;
+  const fs::path there = fs::weakly_canonical(fs::absolute(path));
+  const fs::path seen = there.lexically_relative(fs::weakly_canonical(fs::absolute(folder)));
+  return seen.empty() ? there.string() : seen.string();
+}
+
+bool is_path(const Option& option, const std::string& text) {
+  return option.meaning == Meaning::path || option.meaning == Meaning::written_file ||
+         (option.meaning == Meaning::name_or_path && text.find('/') != std::string::npos);
+}
+
+// Puts a setting into a table under its option's name; nothing where it is not set.
+struct Put {
+  toml::table& table;
+  const Option& option;
+  const fs::path& folder;  // of the file
+
+  template <typename Value>
+  void put(Value value) const {
+    table.insert(option.name, std::move(value));
+  }
+  std::string text(const std::string& value) const {
+    return is_path(option, value) ? seen_from(folder, value) : value;
+  }
+
+  void operator()(const bool* setting) const { put(*setting); }
+  void operator()(Cleared flag) const { put(!*flag.setting); }
+  template <typename Number>
+  requires std::is_integral_v<Number>
+  void operator()(const Number* setting) const { put(static_cast<int64_t>(*setting)); }
+  void operator()(const double* setting) const { put(*setting); }
+  void operator()(const std::string* setting) const { put(text(*setting)); }
+  void operator()(const Decay* setting) const { put(std::string(name_of(*setting))); }
+  void operator()(const std::optional<int64_t>* setting) const {
+    if (*setting) put(**setting);
+  }
+  void operator()(const std::vector<std::string>* setting) const {
+    toml::array array;
+    for (const std::string& each : *setting) array.push_back(text(each));
+    put(std::move(array));
+  }
+  template <typename Value>
+  void operator()(const std::map<std::string, Value>* setting) const {
+    toml::table values;
+    for (const auto& [name, value] : *setting) values.insert(name, value);
+    put(std::move(values));
+  }
+};
+
+// What every plan is made of, written even where it is the default.
+bool always_written(const std::string& name) {
+  static const std::set<std::string> names = {"devices",      "stages-per-device", "batch",
+                                              "microbatches", "scheduler",         "partitioner"};
+  return names.contains(name);
+}
+
 }  // namespace
+
+void write_run_file(const std::string& path, const Settings& settings, unsigned commands) {
+  const fs::path folder = fs::path(path).parent_path();
+  Settings given = settings, defaults;
+  toml::table all;
+  for (const OptionGroup& group : option_groups())
+    for (const Option& option : group.options) {
+      if ((option.commands & commands) == 0 || all.contains(option.name)) continue;
+      toml::table now, before;
+      std::visit(Put{now, option, folder}, option.target(given));
+      std::visit(Put{before, option, folder}, option.target(defaults));
+      if (now != before || always_written(option.name))
+        for (auto& [name, value] : now) all.insert(name, value);
+    }
+  std::ostringstream text;
+  text << all << "\n";
+  if (!replace_file(path, text.str())) throw RunError("{}: cannot be written", path);
+}
 
 std::vector<GivenOption> read_run_file(const std::string& path, unsigned commands) {
   toml::table table;
@@ -80,9 +158,7 @@ std::vector<GivenOption> read_run_file(const std::string& path, unsigned command
     std::vector<std::string> texts = texts_of(node, option, label);
     if (texts.empty()) continue;  // an empty list or table asks for nothing
     for (std::string& text : texts)
-      if (option.meaning == Meaning::path || option.meaning == Meaning::written_file ||
-          (option.meaning == Meaning::plugin && text.find('/') != std::string::npos))
-        text = beside(fs::path(path).parent_path(), text);
+      if (is_path(option, text)) text = beside(fs::path(path).parent_path(), text);
     given.push_back({&option, label, std::move(texts)});
   }
   return given;

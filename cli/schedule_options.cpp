@@ -9,7 +9,7 @@ OptionGroup schedule_options() {
             .help = "Plugin that orders the work (breadth-first if neither this nor --csv)",
             .commands = kSchedule,
             .target = [](Settings& s) -> Target { return &s.schedule.scheduler; },
-            .meaning = Meaning::plugin},
+            .meaning = Meaning::name_or_path},
            {.name = "csv",
             .value = "F.csv",
             .help = "A schedule as PyTorch writes it: a row per device, a cell per turn",

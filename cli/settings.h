@@ -32,6 +32,13 @@ struct PartitionSettings {
   double time_limit = 10;  // seconds, of each strategy that has one
 };
 
+// What `tune` does with the best plans that it finds.
+struct TuneSettings {
+  int top = 5;           // how many are shown, and measured
+  bool measure = false;  // run them
+  std::string output;    // run file that is written, of the best
+};
+
 // What a call of the program asks for: the options of all commands, with their defaults.
 struct Settings {
   RunConfig run;
@@ -41,13 +48,18 @@ struct Settings {
   std::vector<std::string> schedulers;  // names to compare, each text a list with commas
   std::string partitioner = "balanced";
   OptionValues partitioner_options;
+  std::vector<std::string> partitioners;                  // likewise, to compare
+  std::vector<std::string> try_microbatches, try_stages;  // numbers, each text a list with commas
   std::vector<std::string> plugin_path;
   std::string inputs, outputs;  // .npz files of `run` and `grad`
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
   ScheduleSettings schedule;
   PartitionSettings partition;
-  int measured_steps = 5;  // of bench
-  std::string report;      // page that is written
+  int measured_steps = 5;  // of bench and tune
+  TuneSettings tune;
+  std::string dump_costs;   // file that is written
+  bool node_costs = false;  // plan shows them
+  std::string report;       // page that is written
   bool actions = false;
   bool json = false;
 };

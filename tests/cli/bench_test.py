@@ -32,9 +32,19 @@ class Bench(HeadraceTest):
         bench = self.json(*BENCH, "--schedulers", "zb-h1,1f1b")
         self.assertEqual([row["scheduler"] for row in bench["schedulers"]], ["zb-h1", "1f1b"])
 
+    def test_partitioners_and_microbatches(self):
+        bench = self.json(*BENCH, "--schedulers", "1f1b", "--partitioners", "uniform,balanced",
+                          "--try-microbatches", "4,2")
+        rows = bench["schedulers"]
+        self.assertEqual([(row["microbatches"], row["partitioner"]) for row in rows],
+                         [(2, "uniform"), (2, "balanced"), (4, "uniform"), (4, "balanced")])
+        self.assertTrue(bench["same_weights"])
+        self.assertEqual(rows[0]["weights_sha256"], rows[1]["weights_sha256"])
+        self.assertEqual(rows[2]["weights_sha256"], rows[3]["weights_sha256"])
+
     def test_text(self):
         text = self.succeed(*BENCH, "--schedulers", "gpipe,1f1b").stdout
-        self.assertRegex(text, r"\n1f1b +1 +[\d.]+ [mu]s +[\d.]+ [mu]s +[\d.]+ % +[\d.]+ % .*same\n")
+        self.assertRegex(text, r"\n1f1b +balanced +4 +1 +[\d.]+ [mu]s +[\d.]+ [mu]s +[\d.]+ % +[\d.]+ % .*same\n")
         self.assertRegex(text, r"bit for bit: sha256 [0-9a-f]{64}\n\Z")
 
     def test_unknown_scheduler_is_refused(self):

@@ -86,7 +86,8 @@ class Plugins(HeadraceTest):
     SCHEDULERS = ("gpipe", "1f1b", "interleaved", "breadth-first", "hybrid", "zb-h1", "zb-h2",
                   "zb-search", "zb-v", "v-half", "v-min", "dualpipe-v", "csv")
     KINDS = {**{name: "scheduler" for name in SCHEDULERS},
-             "uniform": "partitioner", "balanced": "partitioner"}
+             "uniform": "partitioner", "parameters": "partitioner",
+             "balanced": "partitioner", "looped": "partitioner"}
 
     def test_json(self):
         plugins = {plugin["name"]: plugin for plugin in self.json("plugins")}
