@@ -5,7 +5,7 @@
 namespace headrace {
 
 std::span<const Command> all_commands() {
-  static const std::array<Command, 9> commands = {{
+  static const std::array<Command, 10> commands = {{
       {.name = "train",
        .bit = kTrain,
        .argument = "MODEL.onnx|RUN.toml",

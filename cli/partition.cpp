@@ -35,6 +35,9 @@ struct Question {
   PartitionProblem problem = {};
   std::vector<std::string> nodes = {};  // by name
   std::vector<int> unit_of_node = {};
+  // What simulating the problem's cuts runs on; none for a graph of costs.
+  std::unique_ptr<const PreparedModel> model = {};
+  std::unique_ptr<const Scheduler> scheduler = {};
 };
 
 // One strategy's answer.
@@ -92,18 +95,20 @@ Question ask_model(const Settings& settings) {
     throw Error("--contiguous=false: a pipeline runs contiguous stages; it is for --costs");
   RunConfig run = settings.run;
   if (!settings.partition.devices.empty()) run.devices = settings.partition.devices;
-  const auto scheduler =
+  auto scheduler =
       plugin_registry(settings).load_scheduler(settings.scheduler, settings.scheduler_options);
   const int threads = threads_each(device_count(run.devices), run.threads_per_device);
   const auto device = std::move(make_devices("cpu:1", threads).front());
-  const PreparedModel model = prepare_model(run, *device);
+  auto model = std::make_unique<const PreparedModel>(prepare_model(run, *device));
   Question question{
-      .problem = plan_problem(model, run, *scheduler, plan_costs(model, run, *device)),
-      .nodes = forward_names(model.training.graph)};
+      .problem = plan_problem(*model, run, *scheduler, plan_costs(*model, run, *device)),
+      .nodes = forward_names(model->training.graph)};
   question.title = fmt::format("{}: {} forward nodes, {} micro-batches", run.model,
                                question.nodes.size(), run.microbatches);
   for (size_t n = 0; n < question.nodes.size(); ++n)
     question.unit_of_node.push_back(static_cast<int>(n));
+  question.model = std::move(model);
+  question.scheduler = std::move(scheduler);
   return question;
 }
 

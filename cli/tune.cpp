@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -80,8 +81,20 @@ class Search {
         partitioners_(candidate_partitioners(settings, registry_, Without::all)),
         device_(planning_device(settings.run)) {}
 
-  void run() {
-    for (const int microbatches : microbatches_to_try(settings_)) try_microbatches(microbatches);
+  // First with the partitioners that answer by the costs alone, then those that simulate cuts for
+  // the `refined` best of what these found.
+  void run(size_t refined) {
+    for (const bool simulate : {false, true})
+      if (found.empty())
+        for (const int microbatches : microbatches_to_try(settings_))
+          try_microbatches(microbatches, simulate);
+    std::ranges::stable_sort(found, std::less<>());
+    std::set<std::tuple<int, int, std::string>> best;
+    for (const Found& each : found)
+      if (best.size() < refined)
+        best.insert({each.microbatches, each.stages_per_device, each.scheduler});
+    for (const auto& [microbatches, stages, scheduler] : best)
+      refine(microbatches, stages, scheduler);
     if (found.empty()) throw Error("tune: no plan fits; the first one tried: {}", first_refusal_);
     std::ranges::stable_sort(found, std::less<>());
   }
@@ -109,9 +122,10 @@ class Search {
   CostTable costs;  // of all forms that were measured
 
  private:
-  void try_microbatches(int microbatches) {
+  void try_microbatches(int microbatches, bool simulate) {
     Settings sized = settings_;
     sized.run.microbatches = microbatches;
+    sized.run.simulate_cuts = simulate;
     std::optional<PreparedModel> model;
     try {
       model = prepare_model(sized.run, *device_);
@@ -138,16 +152,29 @@ class Search {
     }
   }
 
+  void refine(int microbatches, int stages, const std::string& name) {
+    Settings sized = settings_;
+    sized.run.microbatches = microbatches;
+    sized.run.stages_per_device = stages;
+    sized.schedulers = {name};
+    const PreparedModel model = prepare_model(sized.run, *device_);
+    const PlanCosts known = plan_costs(model, sized.run, *device_);
+    for (const Candidate& candidate : candidates(sized, registry_))
+      try_partitioners(model, sized.run, candidate, known);
+  }
+
   void try_partitioners(const PreparedModel& model, const RunConfig& run,
                         const Candidate& candidate, const PlanCosts& known) {
-    std::set<std::vector<int>> cuts;
+    auto& cuts = cuts_[{run.microbatches, run.stages_per_device, candidate.name}];
     for (const CandidatePartitioner& partitioner : partitioners_) {
+      if (run.simulate_cuts && by_costs_.contains(partitioner.name)) continue;
       const Attempt attempt =
           attempt_plan(model, run, *candidate.scheduler, *partitioner.strategy, known);
       if (!attempt.plan) {
         refuse(attempt.refused);
         continue;
       }
+      if (!run.simulate_cuts) by_costs_.insert(partitioner.name);
       ++predicted;
       if (!cuts.insert(attempt.plan->stage_of_unit).second) continue;
       found.push_back({.scheduler = candidate.name,
@@ -169,6 +196,9 @@ class Search {
   const PluginRegistry registry_;
   const std::vector<CandidatePartitioner> partitioners_;
   const std::unique_ptr<Device> device_;
+  std::set<std::string> by_costs_;  // partitioners that need no simulation
+  // The cuts that were found for so many micro-batches, stages per device and that scheduler.
+  std::map<std::tuple<int, int, std::string>, std::set<std::vector<int>>> cuts_;
   std::string first_refusal_;
 };
 
@@ -247,7 +277,7 @@ void report_text(const Search& search, const Settings& settings, size_t shown) {
 
 void tune_command(const Settings& settings) {
   Search search(settings);
-  search.run();
+  search.run(static_cast<size_t>(settings.tune.top));
   const size_t shown = std::min(search.found.size(), static_cast<size_t>(settings.tune.top));
   if (settings.tune.measure) search.measure(shown);
   if (!settings.dump_costs.empty()) {

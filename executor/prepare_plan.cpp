@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 
 #include "executor/calibrate.h"
 #include "executor/device_limits.h"
@@ -20,7 +22,8 @@ bool names_file(const std::string& cost) {
   return cost.find('/') != std::string::npos || cost.ends_with(".json");
 }
 
-// The measured costs of all nodes; analytic ones for those that the table lacks.
+// The measured costs of all nodes; analytic ones for those that the table
+// lacks.
 void take_from_table(const Graph& graph, PlanCosts& costs) {
   for (const Node& node : graph.nodes()) {
     const NodeCost* cost = costs.table.find(graph, node);
@@ -59,8 +62,8 @@ PlanCosts costs_of_file(const Graph& graph, const std::string& path) {
   return costs;
 }
 
-// Optimizer state that goes with a byte of parameters. A model's own update may keep states of any
-// size; then it is what they come to, all together.
+// Optimizer state that goes with a byte of parameters. A model's own update may
+// keep states of any size; then it is what they come to, all together.
 int64_t optimizer_bytes_per_parameter_byte(const PreparedModel& prepared, const RunConfig& config) {
   if (!prepared.model.update)
     return static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
@@ -74,8 +77,9 @@ int64_t optimizer_bytes_per_parameter_byte(const PreparedModel& prepared, const 
   return parameters == 0 ? 0 : std::llround(states / parameters);
 }
 
-// Micro-batches that each stage holds at once, as the scheduler runs them when all stages cost the
-// same: what the stages will cost is not known before they are cut.
+// Micro-batches that each stage holds at once, as the scheduler runs them when
+// all stages cost the same: what the stages will cost is not known before they
+// are cut.
 std::vector<int> expected_in_flight(const Scheduler& scheduler, const PartitionSetting& setting) {
   const StageCost same{.forward_s = 1, .backward_input_s = 1, .backward_weight_s = 1};
   const StagePlan plan = plan_for(setting.device_of_stage, same);
@@ -99,7 +103,8 @@ PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfi
   return setting;
 }
 
-// Counting right answers is evaluation's business: a training step leaves it out.
+// Counting right answers is evaluation's business: a training step leaves it
+// out.
 std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts& costs) {
   std::vector<double> seconds = costs.node_seconds;
   for (const ValueId id : prepared.correct_counts)
@@ -112,7 +117,8 @@ PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<dou
   PartitionProblem problem = partition_problem(prepared.training, seconds, setting);
   if (std::ranges::any_of(setting.devices, &PartitionDevice::memory_bytes))
     problem.in_flight_of_stage = expected_in_flight(scheduler, setting);
-  // What counts stays beside the node that comes next, the loss: no stage is spent on it.
+  // What counts stays beside the node that comes next, the loss: no stage is
+  // spent on it.
   const Graph& graph = prepared.training.graph;
   const auto unit = unit_of_node(graph);
   for (size_t c = 0; c < prepared.correct_counts.size(); ++c) {
@@ -125,8 +131,8 @@ PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<dou
   return problem;
 }
 
-// What the plan tells a scheduler. A device's memory is what parameters, gradients and optimizer
-// state leave of it.
+// What the plan tells a scheduler. A device's memory is what parameters,
+// gradients and optimizer state leave of it.
 ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& setting) {
   ScheduleRequest request = request_for(plan, setting.microbatches, setting.link_latency_s);
   request.devices = static_cast<int>(setting.devices.size());
@@ -149,11 +155,62 @@ void require_memory(const Simulation& simulation, const std::vector<PartitionDev
     const int64_t peak = simulation.peak_memory[d].bytes, limit = devices[d].memory_bytes;
     if (limit > 0 && peak > limit)
       throw Error(
-          "scheduler {}: device {} would hold {} bytes at its peak, its limit is {}; use more "
-          "devices, smaller micro-batches or a scheduler that holds fewer of them",
+          "scheduler {}: device {} would hold {} bytes at its peak, "
+          "its limit is {}; use more "
+          "devices, smaller micro-batches or a scheduler that holds "
+          "fewer of them",
           scheduler, d, peak, limit);
   }
 }
+
+// Borrows the model and the scheduler.
+class Planner {
+ public:
+  Planner(const PreparedModel& prepared, const RunConfig& config, const Scheduler& scheduler,
+          const PlanCosts& costs)
+      : prepared_(prepared),
+        scheduler_(scheduler),
+        setting_(partition_setting(prepared, config, scheduler, costs.rates)),
+        rates_(costs.rates),
+        node_seconds_(step_seconds(prepared, costs)) {}
+
+  PartitionProblem problem() const {
+    return problem_of(prepared_, node_seconds_, scheduler_, setting_);
+  }
+
+  // All that follows from a cut; without the problem and its score. Throws
+  // Error where a device would hold too much.
+  PreparedPlan plan(const std::vector<int>& stage_of_unit) const {
+    PreparedPlan result;
+    result.node_seconds = node_seconds_;
+    result.stage_of_unit = stage_of_unit;
+    result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
+    // An update reads parameter, gradient and state and writes all but the
+    // gradient.
+    for (StageCost& cost : result.plan.cost)
+      cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
+                                          2 * cost.optimizer_bytes) /
+                      rates_.memory_bytes_per_s;
+
+    result.schedule = scheduler_.schedule(schedule_request(result.plan, setting_));
+    validate(result.schedule, result.plan, scheduler_.name());
+    result.links = {.latency_s = rates_.copy_latency_s,
+                    .bytes_per_s = rates_.copy_bytes_per_s,
+                    .send_when_ready = true};
+    result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
+    require_memory(result.simulation, setting_.devices, scheduler_.name());
+    for (const ActionTime& update : result.simulation.update)
+      result.update_s = std::max(result.update_s, update.end_s - update.start_s);
+    return result;
+  }
+
+ private:
+  const PreparedModel& prepared_;
+  const Scheduler& scheduler_;
+  PartitionSetting setting_;
+  DeviceRates rates_;
+  std::vector<double> node_seconds_;
+};
 
 }  // namespace
 
@@ -175,40 +232,30 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
 
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
                               const Scheduler& scheduler, const PlanCosts& costs) {
-  return problem_of(prepared, step_seconds(prepared, costs), scheduler,
-                    partition_setting(prepared, config, scheduler, costs.rates));
+  const auto planner = std::make_shared<const Planner>(prepared, config, scheduler, costs);
+  PartitionProblem problem = planner->problem();
+  if (!config.simulate_cuts) return problem;
+  problem.simulate = [planner, asked = problem](const std::vector<int>& stage_of_unit) {
+    try {
+      check_partition(asked, stage_of_unit, "cuts to be simulated");
+      return planner->plan(stage_of_unit).simulation.step_s;
+    } catch (const Error&) {
+      return std::numeric_limits<double>::infinity();
+    }
+  };
+  return problem;
 }
 
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           PlanCosts costs) {
-  const DeviceRates& rates = costs.rates;
-  PreparedPlan result;
-  result.node_seconds = step_seconds(prepared, costs);
-  const PartitionSetting setting = partition_setting(prepared, config, scheduler, rates);
-  result.problem = problem_of(prepared, result.node_seconds, scheduler, setting);
-  result.stage_of_unit = strategy.partition(result.problem);
-  check_partition(result.problem, result.stage_of_unit, strategy.name());
-  result.score = score_partition(result.problem, result.stage_of_unit);
-  result.plan = stage_plan(prepared.training, result.stage_of_unit, result.node_seconds, setting);
-
-  // An update reads parameter, gradient and state and writes all but the gradient.
-  for (StageCost& cost : result.plan.cost)
-    cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
-                                        2 * cost.optimizer_bytes) /
-                    rates.memory_bytes_per_s;
-
-  result.schedule = scheduler.schedule(schedule_request(result.plan, setting));
-  validate(result.schedule, result.plan, scheduler.name());
-
-  result.links = {.latency_s = rates.copy_latency_s,
-                  .bytes_per_s = rates.copy_bytes_per_s,
-                  .send_when_ready = true};
-  result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
-  require_memory(result.simulation, setting.devices, scheduler.name());
-
-  for (const ActionTime& update : result.simulation.update)
-    result.update_s = std::max(result.update_s, update.end_s - update.start_s);
+  PartitionProblem problem = plan_problem(prepared, config, scheduler, costs);
+  const std::vector<int> stage_of_unit = strategy.partition(problem);
+  check_partition(problem, stage_of_unit, strategy.name());
+  PreparedPlan result = Planner(prepared, config, scheduler, costs).plan(stage_of_unit);
+  result.score = score_partition(problem, stage_of_unit);
+  problem.simulate = nullptr;
+  result.problem = std::move(problem);
   return result;
 }
 

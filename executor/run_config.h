@@ -22,6 +22,7 @@ struct RunConfig {
   int microbatches = 1;
   std::string cost = "analytic";  // or "profile", or a file of measured costs
   std::string memory;             // limits of the devices (device_limits.h)
+  bool simulate_cuts = true;      // partitioners may ask what a step takes
   std::map<std::string, int64_t> bind;
   std::string fixed_inputs;         // .npz of inputs that are the same in every batch
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]

@@ -58,7 +58,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device);
 // measured comes from the cache or is measured now.
 PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device);
 // What a strategy is asked to do: the model's units, the devices, and the stages as the scheduler
-// places them.
+// places them. Borrows the model and the scheduler for its simulation of cuts.
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
                               const Scheduler& scheduler, const PlanCosts& costs);
 // Throws Error when a device would hold more than config.memory allows, by the partitioner's count

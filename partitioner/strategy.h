@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,6 +63,9 @@ struct PartitionProblem {
   bool contiguous = true;     // ordered edges never run to an earlier stage
   bool empty_stages = false;  // a stage may have no nodes
   bool costs_only = false;    // a graph of costs: no operators, no micro-batches, no scheduler
+  // What a step takes with these stages of all nodes, as the chosen scheduler runs it; infinity
+  // where that is no partition or does not fit. Null: no scheduler is chosen.
+  std::function<double(const std::vector<int>& stage_of_node)> simulate;
 
   int stages() const { return static_cast<int>(device_of_stage.size()); }
   int in_flight(int stage) const {

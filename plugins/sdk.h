@@ -251,6 +251,18 @@ class PartitionRequest : public Options {
             std::vector<int>(request_->reader_node + begin[0], request_->reader_node + begin[1])};
   }
 
+  // Whether the user has chosen a scheduler, whose steps simulate() can tell.
+  bool can_simulate() const {
+    return host_->struct_size >= offsetof(headrace_host, simulate) + sizeof(host_->simulate) &&
+           host_->simulate != nullptr;
+  }
+  // Seconds of a step under these stages of all nodes; infinity where they do not fit.
+  double simulate(const std::vector<int>& stage_of_node) const {
+    double step_s = 0;
+    if (host_->simulate(host_->context, stage_of_node.data(), &step_s) != 0) throw Stopped{};
+    return step_s;
+  }
+
   // Tells the host that no partition has a bottleneck of fewer seconds.
   void bound(double lower_bound_s) const {
     if (host_->struct_size < offsetof(headrace_host, bound) + sizeof(host_->bound)) return;

@@ -38,7 +38,8 @@ class PluginPartitioner final : public PartitionStrategy {
   PartitionAnswer solve(const PartitionProblem& problem) const override;
 
  private:
-  PartitionAnswer ask(const headrace_partition_request& request) const;
+  PartitionAnswer ask(const headrace_partition_request& request,
+                      const PartitionProblem& problem) const;
 
   std::shared_ptr<const LoadedPlugin> plugin_;
   OptionValues options_;
@@ -116,7 +117,7 @@ PartitionAnswer PluginPartitioner::solve(const PartitionProblem& problem) const 
       value_seconds.data(),
       first_reader.data(),
       readers.data()};
-  PartitionAnswer answer = ask(request);
+  PartitionAnswer answer = ask(request, problem);
   check_partition(problem, answer.stage_of_node, name());
   if (answer.lower_bound_s > 0) {
     const double reached = score_partition(problem, answer.stage_of_node).bottleneck_s;
@@ -127,7 +128,8 @@ PartitionAnswer PluginPartitioner::solve(const PartitionProblem& problem) const 
   return answer;
 }
 
-PartitionAnswer PluginPartitioner::ask(const headrace_partition_request& request) const {
+PartitionAnswer PluginPartitioner::ask(const headrace_partition_request& request,
+                                       const PartitionProblem& problem) const {
   const size_t nodes = static_cast<size_t>(request.nodes);
   PartitionAnswer answer{.stage_of_node = std::vector<int>(nodes)};
   std::vector<bool> assigned(nodes);
@@ -143,7 +145,10 @@ PartitionAnswer PluginPartitioner::ask(const headrace_partition_request& request
       throw Error("told a bound of {} s", lower_bound_s);
     answer.lower_bound_s = lower_bound_s;
   };
-  PluginCall call(plugin_->info(), options_, nullptr, assign, bound);
+  PluginCall::Simulator simulator;
+  if (problem.simulate)
+    simulator = [&](const int32_t* stages) { return problem.simulate({stages, stages + nodes}); };
+  PluginCall call(plugin_->info(), options_, nullptr, assign, bound, simulator);
   call.run(plugin_->partitioner().partition, request);
   const auto missing = std::find(assigned.begin(), assigned.end(), false);
   if (missing != assigned.end())

@@ -14,13 +14,15 @@ constexpr size_t kLongestReason = 1000;
 }  // namespace
 
 PluginCall::PluginCall(const PluginInfo& plugin, const OptionValues& options, EmitSink emit_sink,
-                       AssignSink assign_sink, BoundSink bound_sink)
+                       AssignSink assign_sink, BoundSink bound_sink, Simulator simulator)
     : plugin_(plugin),
       options_(options),
       emit_(std::move(emit_sink)),
       assign_(std::move(assign_sink)),
       bound_(std::move(bound_sink)),
-      host_{sizeof(headrace_host), this, &emit, &assign, &option, &fail, &bound} {}
+      simulator_(std::move(simulator)),
+      host_{sizeof(headrace_host),           this, &emit, &assign, &option, &fail, &bound,
+            simulator_ ? &simulate : nullptr} {}
 
 // The plugin's text becomes part of one line for the user.
 void PluginCall::refuse(const char* reason) noexcept {
@@ -70,6 +72,11 @@ int32_t PluginCall::bound(void* context, double lower_bound_s) {
     if (!call.bound_) throw Error("told a bound where none is asked for");
     call.bound_(lower_bound_s);
   });
+}
+
+int32_t PluginCall::simulate(void* context, const int32_t* stage_of_node, double* step_s) {
+  auto& call = *static_cast<PluginCall*>(context);
+  return call.answer([&] { *step_s = call.simulator_(stage_of_node); });
 }
 
 const char* PluginCall::option(void* context, const char* name) {

@@ -16,10 +16,12 @@ class PluginCall {
   using EmitSink = std::function<void(int device, const headrace_action&)>;
   using AssignSink = std::function<void(int index, int value)>;
   using BoundSink = std::function<void(double lower_bound_s)>;
+  using Simulator = std::function<double(const int32_t* stage_of_node)>;
 
-  // Borrows all for as long as the call lasts. A null sink refuses that kind of answer.
+  // Borrows all for as long as the call lasts. A null sink refuses that kind of answer; a null
+  // simulator is none that the plugin sees.
   PluginCall(const PluginInfo& plugin, const OptionValues& options, EmitSink emit,
-             AssignSink assign, BoundSink bound = nullptr);
+             AssignSink assign, BoundSink bound = nullptr, Simulator simulator = nullptr);
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;
 
@@ -39,6 +41,7 @@ class PluginCall {
   static int32_t assign(void* context, int32_t index, int32_t value);
   static const char* option(void* context, const char* name);
   static int32_t bound(void* context, double lower_bound_s);
+  static int32_t simulate(void* context, const int32_t* stage_of_node, double* step_s);
   static void fail(void* context, const char* message);
 
   const PluginInfo& plugin_;
@@ -46,6 +49,7 @@ class PluginCall {
   EmitSink emit_;
   AssignSink assign_;
   BoundSink bound_;
+  Simulator simulator_;
   bool refused_ = false;
   std::string reason_;
   headrace_host host_;

@@ -33,11 +33,11 @@ class Bench(HeadraceTest):
         self.assertEqual([row["scheduler"] for row in bench["schedulers"]], ["zb-h1", "1f1b"])
 
     def test_partitioners_and_microbatches(self):
-        bench = self.json(*BENCH, "--schedulers", "1f1b", "--partitioners", "uniform,balanced",
+        bench = self.json(*BENCH, "--schedulers", "1f1b", "--partitioners", "uniform,schedule-aware",
                           "--try-microbatches", "4,2")
         rows = bench["schedulers"]
         self.assertEqual([(row["microbatches"], row["partitioner"]) for row in rows],
-                         [(2, "uniform"), (2, "balanced"), (4, "uniform"), (4, "balanced")])
+                         [(2, "uniform"), (2, "schedule-aware"), (4, "uniform"), (4, "schedule-aware")])
         self.assertTrue(bench["same_weights"])
         self.assertEqual(rows[0]["weights_sha256"], rows[1]["weights_sha256"])
         self.assertEqual(rows[2]["weights_sha256"], rows[3]["weights_sha256"])

@@ -87,7 +87,7 @@ class Plugins(HeadraceTest):
                   "zb-search", "zb-v", "v-half", "v-min", "dualpipe-v", "csv")
     KINDS = {**{name: "scheduler" for name in SCHEDULERS},
              "uniform": "partitioner", "parameters": "partitioner",
-             "balanced": "partitioner", "looped": "partitioner"}
+             "balanced": "partitioner", "looped": "partitioner", "schedule-aware": "partitioner"}
 
     def test_json(self):
         plugins = {plugin["name"]: plugin for plugin in self.json("plugins")}

@@ -27,6 +27,14 @@ class Tune(HeadraceTest):
             self.assertEqual(plan["step_s_predicted"], row["step_s_predicted"])
             self.assertEqual(plan["predicted_peak_bytes"], row["predicted_peak_bytes"])
 
+    def test_refines_the_best_by_simulating_cuts(self):
+        by_costs = self.json(*TUNE, "--partitioners", "uniform")["best"][0]
+        refined = self.json(*TUNE, "--partitioners", "uniform,schedule-aware")["best"][0]
+        self.assertLess(refined["step_s_predicted"], by_costs["step_s_predicted"])
+        self.assertEqual(refined["partitioner"], "schedule-aware")
+        alone = self.json(*TUNE, "--partitioners", "schedule-aware")["best"][0]
+        self.assertLessEqual(alone["step_s_predicted"], refined["step_s_predicted"])
+
     def test_keeps_within_memory(self):
         every = self.json(*TUNE, "--top", 100)["best"]
         limit = sorted(max(row["predicted_peak_bytes"]) for row in every)[len(every) // 2]

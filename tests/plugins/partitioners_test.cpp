@@ -63,6 +63,41 @@ TEST(Looped, IsForSeveralStagesPerDevice) {
               HasSubstr("several stages per device"));
 }
 
+TEST(ScheduleAware, FindsTheCutsThatTheSimulationLikes) {
+  PartitionProblem problem = chain_problem(std::vector<double>(30, 1.0), 0, 3);
+  int asked = 0;
+  // Far from equal shares, with a valley that single cuts can walk down.
+  problem.simulate = [&](const std::vector<int>& stages) {
+    ++asked;
+    check_partition(problem, stages, "candidate");
+    const auto first = std::count(stages.begin(), stages.end(), 0);
+    const auto second = std::count(stages.begin(), stages.end(), 1);
+    return 1 + std::abs(static_cast<double>(first) - 3) + std::abs(static_cast<double>(second) - 4);
+  };
+  const std::vector<int> stages = partition("schedule-aware", problem);
+  EXPECT_EQ(std::count(stages.begin(), stages.end(), 0), 3);
+  EXPECT_EQ(std::count(stages.begin(), stages.end(), 1), 4);
+  EXPECT_EQ(partition("schedule-aware", problem), stages);
+  EXPECT_LE(asked, 600);
+}
+
+TEST(ScheduleAware, KeepsToItsBudgetAndNeverFallsBehindBalanced) {
+  PartitionProblem problem = chain_problem({5, 1, 1, 1, 1, 1}, 0, 2);
+  int asked = 0;
+  problem.simulate = [&](const std::vector<int>&) { return ++asked, 1.0; };
+  const auto strategy =
+      PluginRegistry({kPlugins}).load_partitioner("schedule-aware", {{"simulations", "2"}});
+  EXPECT_EQ(strategy->partition(problem), partition("balanced", problem));
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(ScheduleAware, NeedsASchedulerAndHearsOfItsFailure) {
+  PartitionProblem problem = chain_problem({1, 1, 1, 1}, 0, 2);
+  EXPECT_THAT(error_of([&] { partition("schedule-aware", problem); }), HasSubstr("none is chosen"));
+  problem.simulate = [](const std::vector<int>&) -> double { throw Error("it broke"); };
+  EXPECT_THAT(error_of([&] { partition("schedule-aware", problem); }), HasSubstr("it broke"));
+}
+
 TEST(Balanced, CountsTransfersAtBothEnds) {
   // Of the cuts at equal work the cheap one; then a cut that gives up equal work for its sake.
   PartitionProblem problem = chain_problem({2, 2, 2, 2}, 1, 2);

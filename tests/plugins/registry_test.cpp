@@ -44,7 +44,7 @@ TEST(Registry, ListsWhatPluginsSayOfThemselves) {
     ASSERT_TRUE(plugins.contains(name)) << name;
     EXPECT_EQ(plugins.at(name).kind, "scheduler");
   }
-  for (const char* name : {"uniform", "parameters", "balanced", "looped"}) {
+  for (const char* name : {"uniform", "parameters", "balanced", "looped", "schedule-aware"}) {
     ASSERT_TRUE(plugins.contains(name)) << name;
     EXPECT_EQ(plugins.at(name).kind, "partitioner");
   }
