@@ -1,6 +1,7 @@
 #include "cli/plugin_choice.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "graph/error.h"
@@ -36,6 +37,20 @@ ChosenPlugins choose_plugins(const Settings& settings) {
   const PluginRegistry registry = plugin_registry(settings);
   return {registry.load_scheduler(settings.scheduler, settings.scheduler_options),
           registry.load_partitioner(settings.partitioner, settings.partitioner_options)};
+}
+
+std::unique_ptr<ProcessGroup> join_processes(const Settings& settings) {
+  std::string transport = settings.transport;
+  if (transport == "auto") {
+    // Set by Open MPI's and by MPICH's mpirun.
+    const auto started = [](const char* variable) {
+      const char* count = std::getenv(variable);
+      return count != nullptr && std::atoi(count) > 1;
+    };
+    transport = started("OMPI_COMM_WORLD_SIZE") || started("PMI_SIZE") ? "mpi" : "inproc";
+  }
+  if (transport == "inproc") return nullptr;
+  return plugin_registry(settings).join_processes(transport);
 }
 
 }  // namespace headrace

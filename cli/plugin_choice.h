@@ -27,4 +27,8 @@ struct ChosenPlugins {
 };
 ChosenPlugins choose_plugins(const Settings& settings);
 
+// The processes that were started together, by the transport that the settings name; null: this one
+// alone. Once in a process. Throws Error, RunError.
+std::unique_ptr<ProcessGroup> join_processes(const Settings& settings);
+
 }  // namespace headrace

@@ -55,6 +55,8 @@ struct Settings {
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
   ScheduleSettings schedule;
   PartitionSettings partition;
+  std::string transport = "auto";
+  int timeout_s = 300;     // of a transfer between processes
   int measured_steps = 5;  // of bench and tune
   TuneSettings tune;
   std::string dump_costs;   // file that is written

@@ -10,6 +10,8 @@
 #include "cli/plugin_choice.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
+#include "executor/devices.h"
+#include "executor/watch.h"
 
 namespace headrace {
 namespace {
@@ -121,16 +123,39 @@ void print_text(const TrainReport& report, const Settings& settings) {
   fmt::print("trained model: {}\n", settings.train.output);
 }
 
+TrainReport train_here(const Settings& settings, const Processes& processes) {
+  const ChosenPlugins plugins = choose_plugins(settings);
+  Display display(settings.json);
+  const TrainReport report = train(settings.run, settings.train, *plugins.scheduler,
+                                   *plugins.partitioner, display.observer(), processes);
+  display.finish();
+  return report;
+}
+
+// One of several processes: what goes wrong in any of them ends all.
+TrainReport train_with_others(const Settings& settings, ProcessGroup& group) {
+  Whereabouts whereabouts(device_count(settings.run.devices));
+  const Processes processes{.group = &group,
+                            .timeout = std::chrono::seconds(settings.timeout_s),
+                            .whereabouts = &whereabouts};
+  Watch watch(group, processes.timeout, [&] { return whereabouts.text(); });
+  try {
+    return train_here(settings, processes);
+  } catch (const Error& error) {
+    watch.give_up(2, error.what());
+  } catch (const std::exception& error) {
+    watch.give_up(1, error.what());
+  }
+}
+
 }  // namespace
 
 void train_command(const Settings& given) {
   Settings settings = given;
   if (settings.train.output.empty()) settings.train.output = default_output(settings.run.model);
-  const ChosenPlugins plugins = choose_plugins(settings);
-  Display display(settings.json);
-  const TrainReport report = train(settings.run, settings.train, *plugins.scheduler,
-                                   *plugins.partitioner, display.observer());
-  display.finish();
+  const std::unique_ptr<ProcessGroup> group = join_processes(settings);
+  const TrainReport report = group ? train_with_others(settings, *group) : train_here(settings, {});
+  if (group && group->rank() != 0) return;
   if (settings.json)
     print_json(to_json(report, settings));
   else

@@ -24,4 +24,7 @@ set(HEADRACE_ZIP PkgConfig::LIBZIP)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
+# Optional: without it there is no plugin `mpi`.
+find_package(MPI COMPONENTS CXX)
+
 find_package(dnnl 3.2 CONFIG REQUIRED)

@@ -4,12 +4,17 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
+
+#include "executor/process_group.h"
 
 namespace headrace {
 
 // One message that a plan repeats every step: bytes that a sender's device holds and a receiver's
-// device wants. Memory is planned, so both addresses are known before the first step.
+// device wants. Memory is planned, so both addresses are known before the first step. The end that
+// another process holds is null.
 struct TransferPart {
   const void* source = nullptr;
   void* target = nullptr;
@@ -18,6 +23,7 @@ struct TransferPart {
 struct Transfer {
   int from = 0, to = 0;  // devices
   std::vector<TransferPart> parts;
+  std::string name = {};  // for messages: "activations of micro-batch 3 from stage 0 to stage 1"
 };
 
 // Thrown out of a wait when another device failed; that device's error is the one to report.
@@ -35,8 +41,9 @@ class Communicator {
   virtual void start_send(size_t transfer) = 0;    // `source` holds its bytes
   virtual void wait_receive(size_t transfer) = 0;  // until `target` holds the bytes
   virtual void wait_send(size_t transfer) = 0;     // until `source` may be overwritten
-  virtual void barrier() = 0;                      // all devices
-  virtual void stop() = 0;                         // every wait, now and later, throws Stopped
+  // All devices of this process meet; the last to come runs `together` before any goes on.
+  virtual void barrier(const std::function<void()>& together) = 0;
+  virtual void stop() = 0;  // every wait, now and later, throws Stopped
 
   // When the bytes of a transfer were under way in the last step, for whoever looks at that step
   // after its end; both the same where a communicator does not know.
@@ -46,8 +53,15 @@ class Communicator {
   virtual Moved moved(size_t /*transfer*/) const { return {}; }
 };
 
-// Between the threads of one process.
-std::unique_ptr<Communicator> make_inproc_communicator(int devices,
-                                                       std::vector<Transfer> transfers);
+// Between the threads of one process: those of all devices, or of `here` of them.
+std::unique_ptr<Communicator> make_inproc_communicator(int devices, std::vector<Transfer> transfers,
+                                                       std::optional<int> here = {});
+
+// Between all devices of a group: within this process as above, and with others by messages that a
+// thread of its own moves on. A transfer that takes longer than the time-out is a RunError in the
+// device that waits for it. Together (process_group.h).
+std::unique_ptr<Communicator> make_communicator(ProcessGroup& group, int devices,
+                                                std::vector<Transfer> transfers,
+                                                std::chrono::seconds timeout);
 
 }  // namespace headrace

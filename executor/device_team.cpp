@@ -6,8 +6,9 @@ namespace headrace {
 
 DeviceTeam::DeviceTeam(const std::vector<std::unique_ptr<Device>>& devices) {
   for (size_t d = 0; d < devices.size(); ++d)
-    threads_.emplace_back(
-        [this, d, device = devices[d].get()] { serve(static_cast<int>(d), *device); });
+    if (devices[d])
+      threads_.emplace_back(
+          [this, d, device = devices[d].get()] { serve(static_cast<int>(d), *device); });
 }
 
 DeviceTeam::~DeviceTeam() {

@@ -12,7 +12,8 @@
 
 namespace headrace {
 
-// One thread per device, alive as long as the team. The device is bound to its thread.
+// One thread per device, alive as long as the team. The device is bound to its thread. Devices that
+// are null have none.
 class DeviceTeam {
  public:
   explicit DeviceTeam(const std::vector<std::unique_ptr<Device>>& devices);

@@ -44,10 +44,19 @@ int threads_each(int devices, int threads) {
 }
 
 std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads) {
+  return make_devices(text, threads, {});
+}
+
+std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads,
+                                                  const Processes& processes) {
   const int count = device_count(text);
-  std::vector<std::unique_ptr<Device>> devices;
+  if (count < processes.group->size())
+    throw Error("--devices {}: {} processes need a device each; start fewer or name more", text,
+                processes.group->size());
+  std::vector<std::unique_ptr<Device>> devices(static_cast<size_t>(count));
   for (int d = 0; d < count; ++d)
-    devices.push_back(make_cpu_device(d, threads_each(count, threads)));
+    if (processes.has(d, count))
+      devices[static_cast<size_t>(d)] = make_cpu_device(d, threads_each(count, threads));
   return devices;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "executor/processes.h"
 #include "kernels/device.h"
 
 namespace headrace {
@@ -15,6 +16,10 @@ int device_count(const std::string& text);
 // That many CPU devices with `threads` threads each; 0 shares the machine's cores out evenly, at
 // least one thread each.
 std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads);
+// Only those of this process; null stands for the others. Throws Error when there are fewer devices
+// than processes.
+std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads,
+                                                  const Processes& processes);
 int threads_each(int devices, int threads);
 
 }  // namespace headrace

@@ -25,8 +25,8 @@ class SendQueue {
 
 class InprocCommunicator : public Communicator {
  public:
-  InprocCommunicator(int devices, std::vector<Transfer> transfers)
-      : devices_(devices),
+  InprocCommunicator(int devices, int here, std::vector<Transfer> transfers)
+      : here_(here),
         transfers_(std::move(transfers)),
         state_(transfers_.size()),
         moved_(transfers_.size()),
@@ -58,10 +58,11 @@ class InprocCommunicator : public Communicator {
 
   Moved moved(size_t transfer) const override { return moved_[transfer]; }
 
-  void barrier() override {
+  void barrier(const std::function<void()>& together) override {
     std::unique_lock lock(barrier_mutex_);
     const int64_t round = barrier_round_;
-    if (++barrier_waiting_ == devices_) {
+    if (++barrier_waiting_ == here_) {
+      together();
       barrier_waiting_ = 0;
       ++barrier_round_;
       barrier_.notify_all();
@@ -129,7 +130,7 @@ class InprocCommunicator : public Communicator {
     }
   }
 
-  const int devices_;
+  const int here_;
   const std::vector<Transfer> transfers_;
   std::vector<State> state_;
   std::vector<Moved> moved_;
@@ -146,9 +147,10 @@ class InprocCommunicator : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_inproc_communicator(int devices,
-                                                       std::vector<Transfer> transfers) {
-  return std::make_unique<InprocCommunicator>(devices, std::move(transfers));
+std::unique_ptr<Communicator> make_inproc_communicator(int devices, std::vector<Transfer> transfers,
+                                                       std::optional<int> here) {
+  return std::make_unique<InprocCommunicator>(devices, here.value_or(devices),
+                                              std::move(transfers));
 }
 
 }  // namespace headrace

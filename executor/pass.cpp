@@ -43,4 +43,25 @@ StagePlan live_plan(const PassSpec& spec, StagePlan plan) {
   return plan;
 }
 
+std::vector<std::set<ValueId>> weights_of_devices(const PassSpec& spec, const StagePlan& plan,
+                                                  int devices) {
+  const Graph& graph = *spec.graph;
+  std::vector<std::set<ValueId>> held(static_cast<size_t>(devices));
+  std::vector<int> device(graph.nodes().size(), -1);
+  for (size_t s = 0; s < plan.nodes.size(); ++s) {
+    auto& here = held[static_cast<size_t>(plan.device[s])];
+    for (const NodeId node : plan.nodes[s]) {
+      device[index(node)] = plan.device[s];
+      for (const ValueId input : graph.node(node).inputs)
+        if (input != kNoValue && graph.value(input).producer == kNoNode &&
+            graph.value(input).role != Role::input)
+          here.insert(input);
+    }
+  }
+  for (const auto& [state, replacement] : spec.state_updates)
+    if (const int d = device[index(graph.value(replacement).producer)]; d >= 0)
+      held[static_cast<size_t>(d)].insert(state);
+  return held;
+}
+
 }  // namespace headrace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "graph/autodiff.h"
@@ -23,5 +24,9 @@ struct PassSpec {
 // that one of them reads. A message that nobody waits for would arrive in memory that is others' by
 // then.
 StagePlan live_plan(const PassSpec& spec, StagePlan plan);
+
+// Per device the weights, states and constants that it reads or replaces in the pass.
+std::vector<std::set<ValueId>> weights_of_devices(const PassSpec& spec, const StagePlan& plan,
+                                                  int devices);
 
 }  // namespace headrace

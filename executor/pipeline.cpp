@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "executor/compile.h"
 #include "graph/error.h"
@@ -26,14 +27,20 @@ Schedule forward_only(Schedule schedule) {
   return schedule;
 }
 
-// The messages of a transfer table, once every device's program is compiled and its arena is there.
+std::string name_of(const PlannedTransfer& transfer) {
+  return fmt::format("{} of micro-batch {} from stage {} to stage {}",
+                     transfer.phase == Phase::forward ? "activations" : "gradients",
+                     transfer.microbatch, transfer.from_stage, transfer.to_stage);
+}
+
+// The messages of a transfer table, once every program is compiled and every arena is there.
 std::vector<Transfer> settle(const TransferTable& table, const std::vector<Buffer>& arenas) {
   const auto arena = [&](int device) {
     return static_cast<std::byte*>(arenas[static_cast<size_t>(device)].data());
   };
   std::vector<Transfer> settled;
   for (const PlannedTransfer& planned : table.transfers) {
-    Transfer transfer{planned.from_device, planned.to_device, {}};
+    Transfer transfer{planned.from_device, planned.to_device, {}, name_of(planned)};
     for (const auto& part : planned.parts)
       transfer.parts.push_back({resolve(part.source, arena(planned.from_device)),
                                 resolve(part.target, arena(planned.to_device)),
@@ -49,7 +56,8 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
     : spec_(std::move(spec)), devices_(std::move(devices)) {
   const Graph& graph = spec_.training.graph;
   HEADRACE_CHECK(spec_.plan.devices() <= static_cast<int>(devices_.size()));
-  for (auto& device : devices_) memories_.push_back(std::make_unique<DeviceMemory>(*device, graph));
+  for (auto& device : devices_)
+    memories_.push_back(device ? std::make_unique<DeviceMemory>(*device, graph) : nullptr);
   roots_ = storage_roots(graph);
   device_of_value_.assign(graph.values().size(), -1);
   for (size_t s = 0; s < spec_.plan.nodes.size(); ++s)
@@ -57,50 +65,34 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
       for (const ValueId output : graph.node(node).outputs)
         if (output != kNoValue) device_of_value_[index(output)] = spec_.plan.device[s];
 
-  const TransferTable training_transfers = compile({.graph = &graph,
-                                                    .gradients = spec_.training.gradients,
-                                                    .state_updates = spec_.training.state_updates,
-                                                    .results = {spec_.training.loss}},
-                                                   spec_.schedule, training_programs_);
+  const PassSpec training{.graph = &graph,
+                          .gradients = spec_.training.gradients,
+                          .state_updates = spec_.training.state_updates,
+                          .results = {spec_.training.loss}};
   evaluation_graph_ = inference_graph(spec_.training);
   std::vector<ValueId> results = spec_.metrics;
   results.push_back(spec_.training.loss);
+  const PassSpec evaluation{.graph = &evaluation_graph_,
+                            .gradients = {},
+                            .state_updates = {},
+                            .results = std::move(results)};
+  find_holders(training, evaluation);
+  const TransferTable training_transfers = compile(training, spec_.schedule, training_programs_);
   const TransferTable evaluation_transfers =
-      compile({.graph = &evaluation_graph_,
-               .gradients = {},
-               .state_updates = {},
-               .results = std::move(results)},
-              forward_only(spec_.schedule), evaluation_programs_);
-
-  std::vector<int> device_of_node(graph.nodes().size(), -1);
-  for (size_t s = 0; s < spec_.plan.nodes.size(); ++s)
-    for (const NodeId node : spec_.plan.nodes[s])
-      device_of_node[index(node)] = spec_.plan.device[s];
-  std::vector<Transfer> update_transfers;
-  update_programs_ = compile_updates({.graph = &graph,
-                                      .gradients = &spec_.training.gradients,
-                                      .optimizer = spec_.optimizer,
-                                      .apply = !spec_.update,
-                                      .norms = spec_.clip_norm > 0,
-                                      .device_of_node = std::move(device_of_node)},
-                                     memories_, update_transfers);
-
-  for (size_t d = 0; spec_.update && d < devices_.size(); ++d) {
-    const auto gradient = [this, d](ValueId parameter) -> void* {
-      const auto it = update_programs_[d].gradient.find(parameter);
-      return it == update_programs_[d].gradient.end() ? nullptr : const_cast<void*>(it->second);
-    };
-    own_updates_.push_back(std::make_unique<OwnUpdate>(
-        *spec_.update, graph, OwnUpdate::Place{memories_[d].get(), gradient}));
-  }
+      compile(evaluation, forward_only(spec_.schedule), evaluation_programs_);
+  std::vector<Transfer> update_transfers = compile_update();
+  check_holders();
 
   bind_arenas();
-  const int count = static_cast<int>(devices_.size());
   training_transfers_ = training_transfers.transfers;
   updates_.resize(devices_.size());
-  training_link_ = make_inproc_communicator(count, settle(training_transfers, arenas_));
-  evaluation_link_ = make_inproc_communicator(count, settle(evaluation_transfers, arenas_));
-  update_link_ = make_inproc_communicator(count, std::move(update_transfers));
+  const auto link = [this](std::vector<Transfer> transfers) {
+    return make_communicator(*spec_.processes.group, this->devices(), std::move(transfers),
+                             spec_.processes.timeout);
+  };
+  training_link_ = link(settle(training_transfers, arenas_));
+  evaluation_link_ = link(settle(evaluation_transfers, arenas_));
+  update_link_ = link(std::move(update_transfers));
 
   shares_.assign(static_cast<size_t>(microbatches()), 0.0F);
   squared_norms_.resize(spec_.training.gradients.size());
@@ -121,21 +113,79 @@ TransferTable Pipeline::compile(PassSpec pass, const Schedule& schedule,
   pass.simulation = &simulation;
   TransferTable transfers(plan, microbatches());
   for (size_t d = 0; d < devices_.size(); ++d)
-    programs.push_back(compile_pass(pass, static_cast<int>(d), *memories_[d], transfers));
+    programs.push_back(here(d) ? compile_pass(pass, static_cast<int>(d), *memories_[d], transfers)
+                               : DeviceProgram());
   return transfers;
+}
+
+std::vector<Transfer> Pipeline::compile_update() {
+  const Graph& graph = spec_.training.graph;
+  std::vector<int> device_of_node(graph.nodes().size(), -1);
+  for (size_t s = 0; s < spec_.plan.nodes.size(); ++s)
+    for (const NodeId node : spec_.plan.nodes[s])
+      device_of_node[index(node)] = spec_.plan.device[s];
+  std::vector<Transfer> transfers;
+  update_programs_ = compile_updates({.graph = &graph,
+                                      .gradients = &spec_.training.gradients,
+                                      .optimizer = spec_.optimizer,
+                                      .apply = !spec_.update,
+                                      .norms = spec_.clip_norm > 0,
+                                      .device_of_node = std::move(device_of_node),
+                                      .holds = &holds_},
+                                     memories_, transfers);
+  if (!spec_.update) return transfers;
+  for (size_t d = 0; d < devices_.size(); ++d) {
+    const auto gradient = [this, d](ValueId parameter) -> void* {
+      const auto it = update_programs_[d].gradient.find(parameter);
+      return it == update_programs_[d].gradient.end() ? nullptr : const_cast<void*>(it->second);
+    };
+    own_updates_.push_back(
+        here(d) ? std::make_unique<OwnUpdate>(*spec_.update, graph,
+                                              OwnUpdate::Place{memories_[d].get(), gradient})
+                : nullptr);
+  }
+  find_own_holders();
+  return transfers;
+}
+
+// Who holds what follows from the plan alone, so that it is known of other processes' devices too.
+void Pipeline::find_holders(const PassSpec& training, const PassSpec& evaluation) {
+  holds_ = weights_of_devices(training, live_plan(training, spec_.plan), devices());
+  const auto more = weights_of_devices(evaluation, live_plan(evaluation, spec_.plan), devices());
+  for (size_t d = 0; d < holds_.size(); ++d) holds_[d].insert(more[d].begin(), more[d].end());
+}
+
+void Pipeline::check_holders() const {
+  const Graph& graph = spec_.training.graph;
+  for (size_t d = 0; d < devices_.size(); ++d)
+    for (size_t v = 0; here(d) && v < graph.values().size(); ++v) {
+      const auto id = static_cast<ValueId>(v);
+      HEADRACE_CHECK(memories_[d]->holds(id) == holds_[d].contains(id), "'{}' on device {}",
+                     graph.value(id).name, d);
+    }
+}
+
+void Pipeline::find_own_holders() {
+  for (size_t d = 0; d < devices_.size(); ++d)
+    for (const auto& kept : spec_.update->kept)
+      if (from_owner<bool>(d, [&] { return own_updates_[d]->holds(kept.name); }))
+        holder_of_own_state_.emplace(kept.name, d);
 }
 
 // Training and evaluation never run at the same time, so they share each device's arena.
 void Pipeline::bind_arenas() {
+  arenas_.resize(devices_.size());
+  workspaces_.resize(devices_.size());
   for (size_t d = 0; d < devices_.size(); ++d) {
+    if (!here(d)) continue;
     auto& train = training_programs_[d];
     auto& evaluation = evaluation_programs_[d];
     auto& update = update_programs_[d];
-    arenas_.push_back(devices_[d]->allocate(
-        static_cast<size_t>(std::max<int64_t>({train.arena_bytes, evaluation.arena_bytes, 64}))));
-    workspaces_.push_back(devices_[d]->allocate(
+    arenas_[d] = devices_[d]->allocate(
+        static_cast<size_t>(std::max<int64_t>({train.arena_bytes, evaluation.arena_bytes, 64})));
+    workspaces_[d] = devices_[d]->allocate(
         std::max<size_t>({train.workspace_bytes(), evaluation.workspace_bytes(),
-                          update.gather.workspace_bytes(), update.apply.workspace_bytes(), 64})));
+                          update.gather.workspace_bytes(), update.apply.workspace_bytes(), 64}));
     auto* arena = static_cast<std::byte*>(arenas_[d].data());
     for (DeviceProgram* program : {&train, &evaluation, &update.gather, &update.apply})
       program->bind(arena);
@@ -148,9 +198,14 @@ void Pipeline::make_tasks() {
         .seed = spec_.seed, .step = info_.step, .learning_rate = info_.learning_rate};
   };
   const auto backward = [this, context](size_t d) {
-    training_programs_[d].run(*training_link_, context(), workspaces_[d].data(), started_);
+    training_programs_[d].run(*training_link_, context(), workspaces_[d].data(), started_,
+                              begins_[d]);
     update_programs_[d].gather.run(*update_link_, context(), workspaces_[d].data(), started_);
   };
+  for (size_t d = 0; d < devices_.size(); ++d)
+    begins_.push_back([at = spec_.processes.whereabouts, d](const Action& action) {
+      if (at != nullptr) at->at(static_cast<int>(d), action);
+    });
   gradient_task_ = [backward](int device) { backward(static_cast<size_t>(device)); };
   train_task_ = [this, backward, context](int device) {
     const auto d = static_cast<size_t>(device);
@@ -177,12 +232,13 @@ void Pipeline::make_tasks() {
 // do not depend on who holds what.
 double Pipeline::agree_on_scale(int device) {
   const auto& gradients = spec_.training.gradients;
+  // Entries of other processes' devices stay zero: the sum over the processes brings them.
   for (size_t g = 0; g < gradients.size(); ++g) {
     if (holder_of(gradients[g].parameter) != static_cast<size_t>(device)) continue;
     squared_norms_[g] =
         *update_programs_[static_cast<size_t>(device)].squared_norm.at(gradients[g].parameter);
   }
-  update_link_->barrier();
+  update_link_->barrier([this] { spec_.processes.group->sum(squared_norms_); });
   double sum = 0;
   for (const double norm : squared_norms_) sum += norm;
   const double norm = std::sqrt(sum);
@@ -197,17 +253,23 @@ void Pipeline::run(const std::function<void(int)>& task) {
   training_link_->start_step();
   evaluation_link_->start_step();
   update_link_->start_step();
+  if (spec_.clip_norm > 0) std::fill(squared_norms_.begin(), squared_norms_.end(), 0.0);
+  if (spec_.processes.whereabouts != nullptr) spec_.processes.whereabouts->begin(info_.step + 1);
   started_ = std::chrono::steady_clock::now();
   team_->run(task, stop_all_);
   step_seconds_ = seconds_since_start();
 }
 
 double Pipeline::weighted_loss() const {
-  double total = 0;
-  for (int m = 0; m < microbatches(); ++m)
-    if (const float share = shares_[static_cast<size_t>(m)]; share != 0)
-      total += metric(spec_.training.loss, m) * share;
-  return total;
+  const ValueId loss = spec_.training.loss;
+  const auto d = static_cast<size_t>(device_of_value_[index(loss)]);
+  return from_owner<double>(d, [&] {
+    double total = 0;
+    for (int m = 0; m < microbatches(); ++m)
+      if (const float share = shares_[static_cast<size_t>(m)]; share != 0)
+        total += read_scalar(loss, m) * share;
+    return total;
+  });
 }
 
 double Pipeline::accumulate_gradients(const StepInfo& info) {
@@ -226,26 +288,33 @@ double Pipeline::train_step(const StepInfo& info) {
 
 void Pipeline::evaluate() { run(evaluation_task_); }
 
-double Pipeline::metric(ValueId id, int microbatch) const {
-  const auto device = static_cast<size_t>(device_of_value_[index(id)]);
+float Pipeline::read_scalar(ValueId id, int microbatch) const {
+  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
   float value = 0;
-  std::memcpy(&value, memories_[device]->slot(roots_[index(id)], microbatch), sizeof value);
+  std::memcpy(&value, memories_[d]->slot(roots_[index(id)], microbatch), sizeof value);
   return value;
+}
+
+double Pipeline::metric(ValueId id, int microbatch) const {
+  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
+  return from_owner<float>(d, [&] { return read_scalar(id, microbatch); });
 }
 
 HostTensor Pipeline::result(ValueId id, int microbatch) const {
   const Value& value = spec_.training.graph.value(id);
-  const auto device = static_cast<size_t>(device_of_value_[index(id)]);
-  auto [tensor, bytes] = allocate_host_tensor(value.type);
-  devices_[device]->download(value.type, value.layout,
-                             memories_[device]->slot(roots_[index(id)], microbatch), bytes);
-  return tensor;
+  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
+  return tensor_from_owner(d, value.type, [&] {
+    auto [tensor, bytes] = allocate_host_tensor(value.type);
+    devices_[d]->download(value.type, value.layout,
+                          memories_[d]->slot(roots_[index(id)], microbatch), bytes);
+    return tensor;
+  });
 }
 
 void Pipeline::feed(ValueId input, int microbatch, const void* data) {
   const Value& value = spec_.training.graph.value(input);
   for (size_t d = 0; d < memories_.size(); ++d)
-    if (memories_[d]->has_slot(input, microbatch))
+    if (here(d) && memories_[d]->has_slot(input, microbatch))
       devices_[d]->upload(value.type, value.layout, data, memories_[d]->slot(input, microbatch));
 }
 
@@ -255,79 +324,119 @@ void Pipeline::feed_share(int microbatch, float share) {
 }
 
 size_t Pipeline::holder_of(ValueId weight) const {
-  for (size_t d = 0; d < memories_.size(); ++d)
-    if (memories_[d]->holds(weight)) return d;
+  for (size_t d = 0; d < holds_.size(); ++d)
+    if (holds_[d].contains(weight)) return d;
   HEADRACE_CHECK(false, "no device holds '{}'", spec_.training.graph.value(weight).name);
   return 0;
 }
 
 bool Pipeline::holds(ValueId weight) const {
-  return std::any_of(memories_.begin(), memories_.end(),
-                     [&](const auto& memory) { return memory->holds(weight); });
+  return std::any_of(holds_.begin(), holds_.end(),
+                     [&](const auto& held) { return held.contains(weight); });
 }
 
-HostTensor Pipeline::weight(ValueId id) const { return memories_[holder_of(id)]->read_weight(id); }
+template <typename T, typename Read>
+T Pipeline::from_owner(size_t device, const Read& read) const {
+  ProcessGroup& group = *spec_.processes.group;
+  T value{};
+  if (here(device)) value = read();
+  broadcast(group, value, group.owner(static_cast<int>(device), devices()));
+  return value;
+}
+
+HostTensor Pipeline::tensor_from_owner(size_t device, const TensorType& type,
+                                       const std::function<HostTensor()>& read) const {
+  ProcessGroup& group = *spec_.processes.group;
+  if (group.size() == 1) return read();
+  const int owner = group.owner(static_cast<int>(device), devices());
+  auto [tensor, bytes] = allocate_host_tensor(type);
+  if (here(device)) std::memcpy(bytes, read().data.get(), static_cast<size_t>(type.bytes()));
+  group.broadcast(bytes, static_cast<size_t>(type.bytes()), owner);
+  return tensor;
+}
+
+HostTensor Pipeline::weight(ValueId id) const {
+  const size_t d = holder_of(id);
+  return tensor_from_owner(d, spec_.training.graph.value(id).type,
+                           [&] { return memories_[d]->read_weight(id); });
+}
 
 void Pipeline::set_weight(ValueId id, const HostTensor& data) {
-  for (auto& memory : memories_)
-    if (memory->holds(id)) memory->write_weight(id, data);
+  for (size_t d = 0; d < memories_.size(); ++d)
+    if (here(d) && holds_[d].contains(id)) memories_[d]->write_weight(id, data);
 }
 
 HostTensor Pipeline::optimizer_state(ValueId parameter, const std::string& name) const {
-  return memories_[holder_of(parameter)]->read_optimizer_state(parameter, name);
+  const size_t d = holder_of(parameter);
+  return tensor_from_owner(d, spec_.training.graph.value(parameter).type,
+                           [&] { return memories_[d]->read_optimizer_state(parameter, name); });
 }
 
 void Pipeline::set_optimizer_state(ValueId parameter, const std::string& name,
                                    const HostTensor& data) {
-  for (auto& memory : memories_)
-    if (memory->holds(parameter)) memory->write_optimizer_state(parameter, name, data);
+  for (size_t d = 0; d < memories_.size(); ++d)
+    if (here(d) && holds_[d].contains(parameter))
+      memories_[d]->write_optimizer_state(parameter, name, data);
 }
 
 std::vector<std::string> Pipeline::own_states() const {
   std::vector<std::string> names;
   if (!spec_.update) return names;
   for (const auto& kept : spec_.update->kept)
-    if (std::any_of(own_updates_.begin(), own_updates_.end(),
-                    [&](const auto& update) { return update->holds(kept.name); }))
-      names.push_back(kept.name);
+    if (holder_of_own_state_.contains(kept.name)) names.push_back(kept.name);
   return names;
 }
 
 HostTensor Pipeline::own_state(const std::string& name) const {
-  for (const auto& update : own_updates_)
-    if (update->holds(name)) return update->state(name);
-  HEADRACE_CHECK(false, "no device holds '{}'", name);
-  return {};
+  const size_t d = holder_of_own_state_.at(name);
+  const auto kept = std::find_if(spec_.update->kept.begin(), spec_.update->kept.end(),
+                                 [&](const auto& each) { return each.name == name; });
+  return tensor_from_owner(d, spec_.update->graph.value(kept->before).type,
+                           [&] { return own_updates_[d]->state(name); });
 }
 
 void Pipeline::set_own_state(const std::string& name, const HostTensor& data) {
   for (auto& update : own_updates_)
-    if (update->holds(name)) update->set_state(name, data);
+    if (update && update->holds(name)) update->set_state(name, data);
 }
 
 HostTensor Pipeline::gradient(ValueId parameter) const {
   const size_t d = holder_of(parameter);
   const Value& value = spec_.training.graph.value(parameter);
-  auto [tensor, bytes] = allocate_host_tensor(value.type);
-  devices_[d]->download(value.type, value.layout, update_programs_[d].gradient.at(parameter),
-                        bytes);
-  return tensor;
+  return tensor_from_owner(d, value.type, [&] {
+    auto [tensor, bytes] = allocate_host_tensor(value.type);
+    devices_[d]->download(value.type, value.layout, update_programs_[d].gradient.at(parameter),
+                          bytes);
+    return tensor;
+  });
 }
 
-const std::vector<ActionRecord>& Pipeline::actions(int device) const {
-  return training_programs_[static_cast<size_t>(device)].actions();
+std::vector<ActionRecord> Pipeline::actions(int device) const {
+  const auto d = static_cast<size_t>(device);
+  std::vector<ActionRecord> records;
+  if (here(d)) records = training_programs_[d].actions();
+  ProcessGroup& group = *spec_.processes.group;
+  broadcast(group, records, group.owner(device, devices()));
+  return records;
 }
 
+ActionTime Pipeline::update(int device) const {
+  const auto d = static_cast<size_t>(device);
+  return from_owner<ActionTime>(d, [&] { return updates_[d]; });
+}
+
+// Of a message between processes its receiver tells.
 std::vector<MeasuredTransfer> Pipeline::transfers() const {
-  std::vector<MeasuredTransfer> measured;
+  std::vector<MeasuredTransfer> received;
   for (size_t t = 0; t < training_transfers_.size(); ++t) {
+    const PlannedTransfer& planned = training_transfers_[t];
+    if (!here(static_cast<size_t>(planned.to_device))) continue;
     const Communicator::Moved moved = training_link_->moved(t);
     if (moved.end == moved.start) continue;
     const auto seconds = [&](std::chrono::steady_clock::time_point time) {
       return std::chrono::duration<double>(time - training_started_).count();
     };
-    const PlannedTransfer& planned = training_transfers_[t];
-    measured.push_back({.from_stage = planned.from_stage,
+    received.push_back({.from_stage = planned.from_stage,
                         .to_stage = planned.to_stage,
                         .from_device = planned.from_device,
                         .to_device = planned.to_device,
@@ -336,15 +445,24 @@ std::vector<MeasuredTransfer> Pipeline::transfers() const {
                         .start_s = seconds(moved.start),
                         .end_s = seconds(moved.end)});
   }
-  return measured;
+  ProcessGroup& group = *spec_.processes.group;
+  std::vector<MeasuredTransfer> all;
+  for (int rank = 0; rank < group.size(); ++rank) {
+    auto part = rank == group.rank() ? received : std::vector<MeasuredTransfer>();
+    broadcast(group, part, rank);
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
 }
 
 std::vector<int64_t> Pipeline::peak_bytes() const {
   std::vector<int64_t> bytes;
   for (size_t d = 0; d < devices_.size(); ++d)
-    bytes.push_back(memories_[d]->bytes() +
-                    static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()) +
-                    (own_updates_.empty() ? 0 : own_updates_[d]->bytes()));
+    bytes.push_back(from_owner<int64_t>(d, [&] {
+      return memories_[d]->bytes() +
+             static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()) +
+             (own_updates_.empty() ? 0 : own_updates_[d]->bytes());
+    }));
   return bytes;
 }
 

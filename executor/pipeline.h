@@ -8,6 +8,7 @@
 #include "executor/device_team.h"
 #include "executor/own_update.h"
 #include "executor/pass.h"
+#include "executor/processes.h"
 #include "executor/transfer_table.h"
 #include "executor/update.h"
 #include "graph/autodiff.h"
@@ -28,6 +29,7 @@ struct PipelineSpec {
   std::optional<WrittenUpdate> update;  // the model's own, in place of `optimizer`
   double clip_norm = 0;                 // 0: no clipping
   uint64_t seed = 0;
+  Processes processes;
 };
 
 // A message of the last training step; seconds since the step began.
@@ -42,10 +44,12 @@ struct StepInfo {
   double learning_rate = 0;
 };
 
-// Trains one graph over several devices of this process, one thread each. Not thread-safe: one
-// caller. After a call threw, only the destructor may follow.
+// Trains one graph over several devices, one thread each, of this process or of several. Not
+// thread-safe: one caller. After a call threw, only the destructor may follow. Of several processes
+// each makes the same calls in the same order; what a call returns is the same in all of them.
 class Pipeline {
  public:
+  // Those of `devices` that other processes have are null.
   Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devices);
   ~Pipeline();
 
@@ -84,25 +88,36 @@ class Pipeline {
   // Summed gradient after accumulate_gradients().
   HostTensor gradient(ValueId parameter) const;
 
-  // When each action of the last pass ran, per device, seconds since the pass began.
-  const std::vector<ActionRecord>& actions(int device) const;
+  // When each action of the last pass ran, seconds since the pass began in the device's process.
+  std::vector<ActionRecord> actions(int device) const;
   // What was sent in the last training pass, where the communicator knows when.
   std::vector<MeasuredTransfer> transfers() const;
   // The update of the last training step; its action says nothing.
-  ActionTime update(int device) const { return updates_[static_cast<size_t>(device)]; }
+  ActionTime update(int device) const;
   double step_seconds() const { return step_seconds_; }  // of the last pass, update included
   std::vector<int64_t> peak_bytes() const;               // per device: weights, state, arena
 
  private:
   TransferTable compile(PassSpec pass, const Schedule& schedule,
                         std::vector<DeviceProgram>& programs);
+  bool here(size_t device) const { return devices_[device] != nullptr; }
+  void find_holders(const PassSpec& training, const PassSpec& evaluation);
+  void check_holders() const;
+  void find_own_holders();
+  std::vector<Transfer> compile_update();
   void bind_arenas();
   void make_tasks();
   void run(const std::function<void(int)>& task);
   double seconds_since_start() const;
+  float read_scalar(ValueId id, int microbatch) const;  // of a device of this process
   double weighted_loss() const;
   double agree_on_scale(int device);
   size_t holder_of(ValueId weight) const;
+  // What a device's own process reads, known to all.
+  template <typename T, typename Read>
+  T from_owner(size_t device, const Read& read) const;
+  HostTensor tensor_from_owner(size_t device, const TensorType& type,
+                               const std::function<HostTensor()>& read) const;
 
   PipelineSpec spec_;
   std::vector<std::unique_ptr<Device>> devices_;
@@ -113,10 +128,12 @@ class Pipeline {
   std::vector<PlannedTransfer> training_transfers_;
   std::vector<ActionTime> updates_;                      // per device
   std::vector<std::unique_ptr<OwnUpdate>> own_updates_;  // per device; none: the optimizer's
+  std::map<std::string, size_t> holder_of_own_state_;    // the first device
   std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
   std::vector<Buffer> arenas_, workspaces_;
-  std::vector<int> device_of_value_;  // where a computed value is made, -1: nowhere
+  std::vector<int> device_of_value_;      // where a computed value is made, -1: nowhere
+  std::vector<std::set<ValueId>> holds_;  // weights of each device
   std::vector<ValueId> roots_;
 
   std::vector<float> shares_;          // per micro-batch
@@ -124,6 +141,7 @@ class Pipeline {
   StepInfo info_;
   std::chrono::steady_clock::time_point started_, training_started_;  // the last pass of each
   double step_seconds_ = 0;
+  std::vector<std::function<void(const Action&)>> begins_;  // per device
   std::function<void(int)> gradient_task_, train_task_, evaluation_task_;
   std::function<void()> stop_all_;
   std::unique_ptr<DeviceTeam> team_;

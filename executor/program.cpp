@@ -39,7 +39,8 @@ void DeviceProgram::bind(std::byte* arena) {
 }
 
 void DeviceProgram::run(Communicator& communicator, StepContext context, void* workspace,
-                        std::chrono::steady_clock::time_point step_start) {
+                        std::chrono::steady_clock::time_point step_start,
+                        const std::function<void(const Action&)>& begins) {
   const auto now = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start).count();
   };
@@ -73,6 +74,7 @@ void DeviceProgram::run(Communicator& communicator, StepContext context, void* w
         record = &actions_[instruction.index];
         context.microbatch = record->action.microbatch;
         record->waited_s = 0;
+        if (begins) begins(record->action);
         record->start_s = now();
         break;
       }

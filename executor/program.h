@@ -58,8 +58,10 @@ class DeviceProgram {
   // Settles every address; `arena` holds arena_bytes(). Must come before run.
   void bind(std::byte* arena);
   // Runs on the calling thread. Throws what a kernel throws, or Stopped.
+  // `begins` is told every action that begins.
   void run(Communicator& communicator, StepContext context, void* workspace,
-           std::chrono::steady_clock::time_point step_start);
+           std::chrono::steady_clock::time_point step_start,
+           const std::function<void(const Action&)>& begins = {});
 
   size_t workspace_bytes() const { return workspace_bytes_; }
   const std::vector<ActionRecord>& actions() const { return actions_; }

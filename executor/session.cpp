@@ -27,7 +27,7 @@ struct Trimmed {
   AttachedLosses losses;
 };
 
-Trimmed trim(ForwardGraph forward, AttachedLosses losses) {
+Trimmed trim(const ForwardGraph& forward, AttachedLosses losses) {
   std::vector<ValueId> roots = losses.correct_counts;
   for (const auto& term : losses.terms) roots.push_back(term.value);
   for (const auto& update : forward.state_updates) roots.push_back(update.replacement);
@@ -131,7 +131,8 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
 
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
-                                        std::vector<std::unique_ptr<Device>> devices) {
+                                        std::vector<std::unique_ptr<Device>> devices,
+                                        const Processes& processes) {
   return std::make_unique<Pipeline>(PipelineSpec{.training = prepared.training,
                                                  .metrics = prepared.correct_counts,
                                                  .plan = plan.plan,
@@ -140,7 +141,8 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                                  .optimizer = config.optimizer,
                                                  .update = prepared.model.update,
                                                  .clip_norm = config.clip_norm,
-                                                 .seed = config.seed},
+                                                 .seed = config.seed,
+                                                 .processes = processes},
                                     std::move(devices));
 }
 

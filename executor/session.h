@@ -71,7 +71,8 @@ std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig
                                   const std::vector<double>& node_seconds);
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
-                                        std::vector<std::unique_ptr<Device>> devices);
+                                        std::vector<std::unique_ptr<Device>> devices,
+                                        const Processes& processes = {});
 
 // Bytes per device by the plan alone: weights, gradients, optimizer state and the chunks in flight.
 std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan);

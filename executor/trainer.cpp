@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "executor/agreed.h"
 #include "executor/checkpoint.h"
 #include "executor/devices.h"
 #include "executor/feeding.h"
@@ -25,20 +26,27 @@ double since(Clock::time_point start) {
 class Trainer {
  public:
   Trainer(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
-          const PartitionStrategy& strategy, const TrainObserver& observer)
-      : config_(config), options_(options), observer_(observer) {
+          const PartitionStrategy& strategy, const TrainObserver& observer,
+          const Processes& processes)
+      : config_(config), options_(options), processes_(processes), observer_(observer) {
+    if (!processes.first()) observer_ = {};
     check(config.rate);
     if (options.data.empty()) throw Error("no training data: give --data");
     if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
     if (options.resume && options.checkpoint.empty())
       throw Error("--resume needs the folder: give --checkpoint");
-    auto devices = make_devices(config.devices, config.threads_per_device);
-    prepared_ = prepare_model(config, *devices[0]);
-    plan_ = prepare_plan(prepared_, config, scheduler, strategy,
-                         plan_costs(prepared_, config, *devices[0]));
-    if (observer.planned) observer.planned(prepared_, plan_);
+    auto devices = make_devices(config.devices, config.threads_per_device, processes);
+    Device& device = **std::find_if(devices.begin(), devices.end(),
+                                    [](const auto& each) { return each != nullptr; });
+    prepared_ = prepare_model(config, device);
+    ProcessGroup& group = *processes.group;
+    PlanCosts costs;
+    if (processes.first()) costs = plan_costs(prepared_, config, device);
+    plan_ = prepare_plan(prepared_, config, AgreedScheduler(group, scheduler),
+                         AgreedStrategy(group, strategy), agreed(group, std::move(costs)));
+    if (observer_.planned) observer_.planned(prepared_, plan_);
     open_data();
-    pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices));
+    pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices), processes);
   }
 
   TrainReport run() {
@@ -100,7 +108,7 @@ class Trainer {
 
   std::ofstream open_log(bool append) const {
     std::ofstream log;
-    if (options_.log.empty()) return log;
+    if (options_.log.empty() || !processes_.first()) return log;
     log.open(options_.log, append ? std::ios::app : std::ios::trunc);
     if (!log) throw Error("--log {}: cannot be written", options_.log);
     return log;
@@ -192,7 +200,7 @@ class Trainer {
     checkpoint.data = source_->position();
     checkpoint.seed = config_.seed;
     checkpoint.config = fingerprint();
-    save_checkpoint(options_.checkpoint, checkpoint);
+    if (processes_.first()) save_checkpoint(options_.checkpoint, checkpoint);
   }
 
   int64_t resume() {
@@ -260,19 +268,21 @@ class Trainer {
 
     const auto weights = read_weights(*pipeline_);
     report_.weights_sha256 = parameters_sha256(*pipeline_);
+    std::vector<Timeline> timelines;
+    if (!options_.trace.empty())
+      timelines = {measured_timeline("measured", *pipeline_),
+                   simulated_timeline("simulated", plan_.simulation)};
+    if (!processes_.first()) return;
     if (!options_.dump_weights.empty()) write_npz(options_.dump_weights, weights);
-    if (!options_.trace.empty()) {
-      const std::vector timelines = {measured_timeline("measured", *pipeline_),
-                                     simulated_timeline("simulated", plan_.simulation)};
-      write_trace(options_.trace, timelines);
-    }
+    if (!options_.trace.empty()) write_trace(options_.trace, timelines);
     if (!options_.output.empty())
       save_model(prepared_.model, options_.output, weights, options_.external_data);
   }
 
   const RunConfig& config_;
   const TrainOptions& options_;
-  const TrainObserver& observer_;
+  const Processes& processes_;
+  TrainObserver observer_;
   PreparedModel prepared_;
   PreparedPlan plan_;
   FeedPlan feeds_;
@@ -286,8 +296,9 @@ class Trainer {
 }  // namespace
 
 TrainReport train(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
-                  const PartitionStrategy& strategy, const TrainObserver& observer) {
-  return Trainer(config, options, scheduler, strategy, observer).run();
+                  const PartitionStrategy& strategy, const TrainObserver& observer,
+                  const Processes& processes) {
+  return Trainer(config, options, scheduler, strategy, observer, processes).run();
 }
 
 double measured_bubble(const Pipeline& pipeline, int devices) {

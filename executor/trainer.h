@@ -58,8 +58,10 @@ struct TrainObserver {
 
 // Trains as asked: data, steps, evaluation after each epoch, checkpoints, the model written at the
 // end. Throws Error for a wrong call, RunError when the run failed (nothing half-written is left).
+// Of several processes each makes the same call; rank 0 alone writes and observes, all report.
 TrainReport train(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
-                  const PartitionStrategy& strategy, const TrainObserver& observer);
+                  const PartitionStrategy& strategy, const TrainObserver& observer,
+                  const Processes& processes = {});
 
 // Share of the devices' time in the last step that no action ran, on the busiest device's terms as
 // Simulation::bubble_makespan.

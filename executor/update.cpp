@@ -1,6 +1,6 @@
 #include "executor/update.h"
 
-#include <set>
+#include <fmt/format.h>
 
 #include "graph/error.h"
 
@@ -18,11 +18,15 @@ class UpdateCompiler {
     exchange(programs);
     for (size_t d = 0; d < memories_.size(); ++d)
       for (const auto& gradient : *spec_.gradients)
-        if (memories_[d]->holds(gradient.parameter)) finish(programs[d], d, gradient);
+        if (memories_[d] && holds(d, gradient.parameter)) finish(programs[d], d, gradient);
     return programs;
   }
 
  private:
+  bool holds(size_t device, ValueId parameter) const {
+    return (*spec_.holds)[device].contains(parameter);
+  }
+
   size_t home(ValueId contribution) const {
     return static_cast<size_t>(spec_.device_of_node[index(graph_.value(contribution).producer)]);
   }
@@ -35,12 +39,16 @@ class UpdateCompiler {
       for (const ValueId contribution : gradient.contributions) {
         const size_t from = home(contribution);
         for (size_t to = 0; to < memories_.size(); ++to) {
-          if (to == from || !memories_[to]->holds(gradient.parameter)) continue;
-          const auto bytes = static_cast<size_t>(graph_.value(contribution).bytes());
-          transfers_.push_back({static_cast<int>(from),
-                                static_cast<int>(to),
-                                {{memories_[from]->gradient(contribution),
-                                  memories_[to]->slot(contribution, 0), bytes}}});
+          if (to == from || !holds(to, gradient.parameter)) continue;
+          const Value& value = graph_.value(contribution);
+          const TransferPart part{
+              .source = memories_[from] ? memories_[from]->gradient(contribution) : nullptr,
+              .target = memories_[to] ? memories_[to]->slot(contribution, 0) : nullptr,
+              .bytes = static_cast<size_t>(value.bytes())};
+          transfers_.push_back({.from = static_cast<int>(from),
+                                .to = static_cast<int>(to),
+                                .parts = {part},
+                                .name = fmt::format("the gradient '{}'", value.name)});
           sends[from].push_back(transfers_.size() - 1);
           receives[to].push_back(transfers_.size() - 1);
         }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "executor/device_memory.h"
@@ -27,11 +28,12 @@ struct UpdateSpec {
   OptimizerSpec optimizer;
   bool apply = true;  // false: the parameters are updated by somebody else
   bool norms = false;
-  std::vector<int> device_of_node;  // of every node of the graph, -1: none
+  std::vector<int> device_of_node;                        // of every node of the graph, -1: none
+  const std::vector<std::set<ValueId>>* holds = nullptr;  // the weights of every device
 };
 
-// `transfers` receives what devices exchange; both ends are settled here, since all memories are
-// known.
+// `transfers` receives what devices exchange, both ends settled. Devices of other processes have no
+// memory here: their ends stay open and their programs empty.
 std::vector<UpdatePrograms> compile_updates(
     const UpdateSpec& spec, const std::vector<std::unique_ptr<DeviceMemory>>& memories,
     std::vector<Transfer>& transfers);

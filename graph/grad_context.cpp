@@ -26,7 +26,9 @@ ValueId GradContext::scalar(double value, ValueId like) {
 }
 
 ValueId GradContext::sum_to(ValueId grad, const Shape& shape) {
-  const Shape from = type(grad).shape, to = shape;  // emitting moves what both may refer to
+  // Copies, since emitting moves what both may refer to.
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
+  const Shape from = type(grad).shape, to = shape;
   if (from == to) return grad;
   const size_t lead = from.size() - to.size();
   std::vector<int64_t> axes;

@@ -37,8 +37,9 @@ extern "C" {
 
 /* headrace_plugin.kind: which table headrace_plugin.table points to. */
 enum {
-  HEADRACE_KIND_SCHEDULER = 1,  /* headrace_scheduler */
-  HEADRACE_KIND_PARTITIONER = 2 /* headrace_partitioner */
+  HEADRACE_KIND_SCHEDULER = 1,   /* headrace_scheduler */
+  HEADRACE_KIND_PARTITIONER = 2, /* headrace_partitioner */
+  HEADRACE_KIND_TRANSPORT = 4    /* C++: plugins/transports/transport.h */
 };
 
 /* headrace_option.type: how the text of a value reads. */

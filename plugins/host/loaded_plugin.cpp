@@ -7,6 +7,7 @@
 
 #include "graph/error.h"
 #include "plugins/host/options.h"
+#include "plugins/transports/transport.h"
 
 namespace headrace {
 namespace {
@@ -85,7 +86,17 @@ const char* check_table(const headrace_plugin& raw) {
       throw Error("{}", kNotWhole);
     return "partitioner";
   }
-  throw Error("its kind {} is not known here (1: scheduler, 2: partitioner)", raw.kind);
+  if (raw.kind == HEADRACE_KIND_TRANSPORT) {
+    if (text(raw.build_tag) != kTransportTag)
+      throw Error("it was built as '{}', this headrace as '{}'; build it again",
+                  text(raw.build_tag), kTransportTag);
+    const auto* table = static_cast<const TransportTable*>(raw.table);
+    if (table == nullptr || table->struct_size < sizeof(*table) || table->join == nullptr)
+      throw Error("{}", kNotWhole);
+    return "transport";
+  }
+  throw Error("its kind {} is not known here (1: scheduler, 2: partitioner, 4: transport)",
+              raw.kind);
 }
 
 // Where a scheduler says that it puts stages; older ones do not say.
@@ -165,6 +176,11 @@ const headrace_scheduler& LoadedPlugin::scheduler() const {
 const headrace_partitioner& LoadedPlugin::partitioner() const {
   HEADRACE_CHECK(descriptor_->kind == HEADRACE_KIND_PARTITIONER);
   return *static_cast<const headrace_partitioner*>(descriptor_->table);
+}
+
+const TransportTable& LoadedPlugin::transport() const {
+  HEADRACE_CHECK(descriptor_->kind == HEADRACE_KIND_TRANSPORT);
+  return *static_cast<const TransportTable*>(descriptor_->table);
 }
 
 Examined examine_plugin(const fs::path& file) {

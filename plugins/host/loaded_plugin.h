@@ -9,6 +9,8 @@
 
 namespace headrace {
 
+struct TransportTable;  // plugins/transports/transport.h
+
 // A shared object whose descriptor has been checked: magic, ABI, sizes, a known kind with a table
 // that is whole, option defaults that lie in their ranges.
 class LoadedPlugin {
@@ -16,6 +18,7 @@ class LoadedPlugin {
   const PluginInfo& info() const { return info_; }
   const headrace_scheduler& scheduler() const;      // only of the kind "scheduler"
   const headrace_partitioner& partitioner() const;  // only of the kind "partitioner"
+  const TransportTable& transport() const;          // only of the kind "transport"
 
   LoadedPlugin(boost::dll::shared_library library, const headrace_plugin& descriptor,
                PluginInfo info);

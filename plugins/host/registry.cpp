@@ -14,6 +14,7 @@
 #include "plugins/host/options.h"
 #include "plugins/host/partitioner_plugin.h"
 #include "plugins/host/scheduler_plugin.h"
+#include "plugins/transports/transport.h"
 
 namespace headrace {
 namespace {
@@ -150,6 +151,11 @@ std::unique_ptr<PartitionStrategy> PluginRegistry::load_partitioner(
   Plugin plugin = find(name_or_file, "partitioner", search_path_);
   OptionValues values = settle_options(plugin->info(), options);
   return make_partitioner(std::move(plugin), std::move(values));
+}
+
+std::unique_ptr<ProcessGroup> PluginRegistry::join_processes(
+    const std::string& name_or_file) const {
+  return find(name_or_file, "transport", search_path_)->transport().join();
 }
 
 }  // namespace headrace

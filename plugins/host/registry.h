@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "executor/process_group.h"
 #include "partitioner/strategy.h"
 #include "plugins/host/plugin_info.h"
 #include "scheduler/scheduler.h"
@@ -33,6 +34,10 @@ class PluginRegistry {
                                             const OptionValues& options = {}) const;
   std::unique_ptr<PartitionStrategy> load_partitioner(const std::string& name_or_file,
                                                       const OptionValues& options = {}) const;
+
+  // Joins the processes that were started together, by a transport's name or file: once in a
+  // process. Throws Error as above, RunError when the transport fails.
+  std::unique_ptr<ProcessGroup> join_processes(const std::string& name_or_file) const;
 
  private:
   std::vector<std::filesystem::path> search_path_;

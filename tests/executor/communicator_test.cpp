@@ -74,7 +74,7 @@ TEST(InprocCommunicator, StopEndsEveryWait) {
   const auto link = make_inproc_communicator(2, {{0, 1, {{&source, &target, sizeof target}}}});
   link->start_step();
   std::thread receiver([&] { EXPECT_THROW(link->wait_receive(0), Stopped); });
-  std::thread waiter([&] { EXPECT_THROW(link->barrier(), Stopped); });
+  std::thread waiter([&] { EXPECT_THROW(link->barrier([] {}), Stopped); });
   link->stop();
   receiver.join();
   waiter.join();

@@ -1,5 +1,6 @@
 #include "tests/pipelines/fixture_run.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <random>
@@ -50,16 +51,18 @@ FixtureTraining::FixtureTraining(const FixtureRun& run)
     : FixtureTraining(run, make_devices(run.devices, 1)) {}
 
 FixtureTraining::FixtureTraining(const FixtureRun& run,
-                                 std::vector<std::unique_ptr<Device>> devices)
+                                 std::vector<std::unique_ptr<Device>> devices,
+                                 const Processes& processes)
     : config_(config_of(run)) {
   const PluginRegistry registry({std::string(HEADRACE_BINARY_DIR) + "/plugins"});
   const auto scheduler = registry.load_scheduler(run.scheduler);
   const auto strategy = registry.load_partitioner(run.partitioner);
-  prepared_ = prepare_model(config_, *devices[0]);
+  prepared_ = prepare_model(config_, **std::find_if(devices.begin(), devices.end(),
+                                                    [](const auto& d) { return d != nullptr; }));
   const PreparedPlan plan =
       prepare_plan(prepared_, config_, *scheduler, *strategy,
                    {{}, node_seconds(prepared_.training.graph, DeviceRates{})});
-  pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices));
+  pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices), processes);
 }
 
 void FixtureTraining::feed(int64_t step) {

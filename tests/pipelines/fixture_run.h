@@ -27,7 +27,8 @@ struct FixtureRun {
 class FixtureTraining {
  public:
   explicit FixtureTraining(const FixtureRun& run);
-  FixtureTraining(const FixtureRun& run, std::vector<std::unique_ptr<Device>> devices);
+  FixtureTraining(const FixtureRun& run, std::vector<std::unique_ptr<Device>> devices,
+                  const Processes& processes = {});
 
   double step();
   void feed(int64_t step);

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "executor/process_group.h"
+#include "executor/session.h"
+
+namespace headrace {
+
+// What rank 0 found, as all processes use it, so that plans are the same everywhere though clocks
+// and searches differ. The calls are made together.
+
+PlanCosts agreed(ProcessGroup& group, PlanCosts costs);
+
+class AgreedScheduler : public Scheduler {
+ public:
+  AgreedScheduler(ProcessGroup& group, const Scheduler& inner) : group_(group), inner_(inner) {}
+  const std::string& name() const override { return inner_.name(); }
+  std::vector<int> place(int devices, int stages_per_device, int microbatches) const override;
+  Schedule schedule(const ScheduleRequest& request) const override;
+
+ private:
+  ProcessGroup& group_;
+  const Scheduler& inner_;
+};
+
+class AgreedStrategy : public PartitionStrategy {
+ public:
+  AgreedStrategy(ProcessGroup& group, const PartitionStrategy& inner)
+      : group_(group), inner_(inner) {}
+  const std::string& name() const override { return inner_.name(); }
+  std::vector<int> partition(const PartitionProblem& problem) const override;
+
+ private:
+  ProcessGroup& group_;
+  const PartitionStrategy& inner_;
+};
+
+}  // namespace headrace

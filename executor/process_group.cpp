@@ -1,0 +1,34 @@
+#include "executor/process_group.h"
+
+#include "graph/error.h"
+
+namespace headrace {
+namespace {
+
+class SingleProcess : public ProcessGroup {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void broadcast(void*, size_t, int) override {}
+  void sum(std::span<double>) override {}
+  std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) override {
+    HEADRACE_CHECK(messages.empty(), "a single process has no peer");
+    return nullptr;
+  }
+};
+
+}  // namespace
+
+ProcessGroup& single_process() {
+  static SingleProcess group;
+  return group;
+}
+
+void broadcast(ProcessGroup& group, std::string& text, int root) {
+  auto length = text.size();
+  broadcast(group, length, root);
+  text.resize(length);
+  group.broadcast(text.data(), length, root);
+}
+
+}  // namespace headrace

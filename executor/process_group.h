@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace headrace {
+
+// A message between two processes that every step repeats. Memory is planned, so the address is
+// known before the first step.
+struct RemoteMessage {
+  int peer = 0;       // the rank of the other process
+  bool sends = true;  // to the peer; false: from it
+  int tag = 0;        // equal on both sides, unlike all others of the queue
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
+// The messages of one plan on their way. One thread calls.
+class MessageQueue {
+ public:
+  virtual ~MessageQueue() = default;
+  // The message may go now (its bytes are ready) or come (its memory is free). Once per step.
+  virtual void start(size_t message) = 0;
+  // Appends those that are over since the last call. Never waits.
+  virtual void poll(std::vector<size_t>& done) = 0;
+};
+
+// The processes of one run, which all execute the same program: ranks 0 to size() - 1. A transport
+// plugin implements it (plugins/transports/transport.h). The calls that say "together" are made by
+// all processes in the same order; any thread may make them, one at a time. Errors of the transport
+// are RunErrors.
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // Together: the bytes of `root` reach all.
+  virtual void broadcast(void* data, size_t bytes, int root) = 0;
+  // Together: every process gets the sums over all, element by element.
+  virtual void sum(std::span<double> values) = 0;
+  // Together, each with its own ends of the messages.
+  virtual std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) = 0;
+
+  // Which process runs a device of all: neighbours go together, every process has one at least if
+  // there are enough.
+  int owner(int device, int devices) const {
+    return static_cast<int>(static_cast<int64_t>(device) * size() / devices);
+  }
+};
+
+// A run of one process: nothing leaves it.
+ProcessGroup& single_process();
+
+// Together: `root`'s value reaches all.
+void broadcast(ProcessGroup& group, std::string& text, int root);
+template <typename T>
+void broadcast(ProcessGroup& group, T& value, int root) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  group.broadcast(&value, sizeof value, root);
+}
+template <typename T>
+void broadcast(ProcessGroup& group, std::vector<T>& values, int root) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  auto count = values.size();
+  broadcast(group, count, root);
+  values.resize(count);
+  group.broadcast(values.data(), count * sizeof(T), root);
+}
+
+}  // namespace headrace
