@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,11 @@
 #include <thread>
 #include <utility>  // Boost 1.74 leaves it out
 
-#include <boost/asio.hpp>  // NOLINT(llvm-include-order)
+// g++'s thread sanitizer knows no fences; Asio's stand inside its own queues.
+#if defined(__SANITIZE_THREAD__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+#include <boost/asio.hpp>
 
 #include "graph/error.h"
 
@@ -52,12 +57,10 @@ Word from_line(const std::string& line) {
   return word;
 }
 
-[[noreturn]] void leave(int status, const std::string& line) {
-  if (!line.empty()) {
-    fmt::print(stderr, "headrace: {}\n", line);
-    std::fflush(stderr);
-  }
-  _exit(status);
+void say_to_user(const std::string& line) {
+  if (line.empty()) return;
+  fmt::print(stderr, "headrace: {}\n", line);
+  std::fflush(stderr);
 }
 
 // A socket with lines both ways.
@@ -113,7 +116,8 @@ class Watch::Member {
     });
     // Rank 0 answers with the end; should it be gone, its silence ends this process.
     std::this_thread::sleep_for(std::chrono::seconds(5));
-    leave(status, why);
+    say_to_user(why);
+    _exit(status);
   }
 
  private:
@@ -202,7 +206,7 @@ class Watch::Member {
     peer.heard = Clock::now();
     if (word.kind == 'd') peer.doing = word.text;
     if (word.kind == 'l') peer.left = true;
-    if (word.kind == 'e') leave(word.status, "");
+    if (word.kind == 'e') _exit(word.status);
     if (word.kind == 'g') end_all(word.status, fmt::format("rank {}: {}", peer.rank, word.text));
   }
 
@@ -211,12 +215,33 @@ class Watch::Member {
     const std::string line = fmt::format("rank {} {} {}; the training stops", peer.rank, how,
                                          peer.doing.empty() ? "" : peer.doing);
     if (group_.rank() == 0) end_all(1, line);
-    leave(1, group_.rank() == 1 ? line : "");
+    if (group_.rank() == 1) say_to_user(line);
+    _exit(1);
   }
 
   [[noreturn]] void end_all(int status, const std::string& line) {
+    say_to_user(line);
     for (auto& peer : peers_) peer->say({.kind = 'e', .status = status});
-    leave(status, line);
+    await_ends();
+    _exit(status);
+  }
+
+  // A socket that is closed while something of its peer's is unread takes what was said last with
+  // it, so the others go first; one that hangs does not hold this process up.
+  void await_ends() {
+    std::vector<pollfd> open;
+    for (auto& peer : peers_)
+      open.push_back({.fd = peer->socket.native_handle(), .events = POLLIN, .revents = 0});
+    const auto deadline = Clock::now() + std::chrono::seconds(1);
+    while (Clock::now() < deadline &&
+           std::any_of(open.begin(), open.end(), [](const pollfd& each) { return each.fd >= 0; })) {
+      poll(open.data(), open.size(), 50);
+      for (pollfd& each : open) {
+        char unread[4096];
+        if (each.fd >= 0 && each.revents != 0 && recv(each.fd, unread, sizeof unread, 0) <= 0)
+          each.fd = -1;  // poll passes over it
+      }
+    }
   }
 
   void beat() {
@@ -250,7 +275,8 @@ Watch::~Watch() = default;
 
 void Watch::give_up(int status, const std::string& why) {
   if (member_) member_->give_up(status, why);
-  leave(status, why);
+  say_to_user(why);
+  _exit(status);
 }
 
 }  // namespace headrace

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prepares a Debian or Ubuntu machine for Headrace and builds it.
 #
-#   scripts/setup.sh [--lint] [--no-packages] [--no-build]
+#   scripts/setup.sh [--lint] [--mpi] [--no-packages] [--no-build]
 #
 #   --lint         also install clang-format and clang-tidy
+#   --mpi          also install Open MPI, for the plugin mpi
 #   --no-packages  leave the system's packages alone (they are installed by other means)
 #   --no-build     stop after the packages and the cache
 #
@@ -32,6 +33,7 @@ packages=(
   dataset-fashion-mnist bible-kjv
 )
 lint_packages=(clang-format clang-tidy)
+mpi_packages=(libopenmpi-dev openmpi-bin)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -44,6 +46,7 @@ with_build=yes
 for argument in "$@"; do
   case $argument in
     --lint) packages+=("${lint_packages[@]}") ;;
+    --mpi) packages+=("${mpi_packages[@]}") ;;
     --no-packages) with_packages=no ;;
     --no-build) with_build=no ;;
     -h | --help)

@@ -85,6 +85,7 @@ class OverProcesses(HeadraceTest):
         while not (self.folder / "saved/latest").exists():
             self.assertIsNone(running.poll())
             time.sleep(0.02)
+        time.sleep(0.5)  # a few heartbeats
         victim = self.process_of(running.pid, rank)
         start = time.monotonic()
         os.kill(victim, number)

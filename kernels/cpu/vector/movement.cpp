@@ -8,7 +8,7 @@ namespace headrace::HEADRACE_ISA {
 namespace {
 
 constexpr int64_t kTile = 8;
-typedef uint32_t Row __attribute__((vector_size(kTile * sizeof(uint32_t))));
+using Row = uint32_t __attribute__((vector_size(kTile * sizeof(uint32_t))));
 
 // An 8 by 8 tile in registers: pairs, then fours, then halves of rows change places.
 void transpose_tile(const uint32_t* x, int64_t x_stride, uint32_t* y, int64_t y_stride) {
