@@ -129,9 +129,10 @@ class Pipeline {
   std::vector<ActionTime> updates_;                      // per device
   std::vector<std::unique_ptr<OwnUpdate>> own_updates_;  // per device; none: the optimizer's
   std::map<std::string, size_t> holder_of_own_state_;    // the first device
-  std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   Graph evaluation_graph_;
   std::vector<Buffer> arenas_, workspaces_;
+  // Behind all memory that they copy: after a failure messages may be under way.
+  std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
   std::vector<int> device_of_value_;      // where a computed value is made, -1: nowhere
   std::vector<std::set<ValueId>> holds_;  // weights of each device
   std::vector<ValueId> roots_;

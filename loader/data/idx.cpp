@@ -50,7 +50,7 @@ std::optional<std::string> existing(const std::string& path) {
 // The images file of a prefix.
 std::optional<std::string> images_of_prefix(const std::string& prefix) {
   for (const std::string_view suffix : kImagesSuffixes)
-    if (const auto file = existing(prefix + std::string(suffix))) return file;
+    if (auto file = existing(prefix + std::string(suffix))) return file;
   return std::nullopt;
 }
 

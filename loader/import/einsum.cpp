@@ -105,7 +105,7 @@ class Contraction {
   }
 
   // Drops the axes of `gone`, each of one element.
-  Term squeezed(Term term, const Labels& gone) {
+  Term squeezed(const Term& term, const Labels& gone) {
     Shape shape;
     Labels labels;
     for (const Label label : term.labels) {
