@@ -143,7 +143,7 @@ void write_npz(const std::filesystem::path& path, const std::map<std::string, Ho
   }
   if (zip_close(archive.get()) != 0)
     throw RunError("{}: {}", path.string(), zip_strerror(archive.get()));
-  archive.release();
+  static_cast<void>(archive.release());  // closed
 }
 
 }  // namespace headrace
