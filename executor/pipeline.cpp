@@ -82,6 +82,7 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
       compile(evaluation, forward_only(spec_.schedule), evaluation_programs_);
   std::vector<Transfer> update_transfers = compile_update();
   check_holders();
+  check_agreement();
 
   bind_arenas();
   training_transfers_ = training_transfers.transfers;
@@ -163,6 +164,21 @@ void Pipeline::check_holders() const {
       HEADRACE_CHECK(memories_[d]->holds(id) == holds_[d].contains(id), "'{}' on device {}",
                      graph.value(id).name, d);
     }
+}
+
+// Layouts follow from the CPU: what one process sends another must be able to read.
+void Pipeline::check_agreement() const {
+  ProcessGroup& group = *spec_.processes.group;
+  std::vector<int64_t> mine;
+  for (const Value& value : spec_.training.graph.values()) {
+    mine.push_back(value.bytes());
+    mine.push_back(value.layout.id);
+  }
+  auto first = mine;
+  broadcast(group, first, 0);
+  if (first != mine)
+    throw RunError("rank {} lays values out otherwise than rank 0: use machines with equal CPUs",
+                   group.rank());
 }
 
 void Pipeline::find_own_holders() {

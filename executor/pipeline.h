@@ -103,6 +103,7 @@ class Pipeline {
   bool here(size_t device) const { return devices_[device] != nullptr; }
   void find_holders(const PassSpec& training, const PassSpec& evaluation);
   void check_holders() const;
+  void check_agreement() const;
   void find_own_holders();
   std::vector<Transfer> compile_update();
   void bind_arenas();
