@@ -237,7 +237,10 @@ class PartitionRequest : public Options {
   double link_latency_s() const { return request_->link_latency_s; }
 
   // From a host that is older than 1.2: whether it tells what follows.
-  bool has_values() const { return request_->struct_size >= sizeof(headrace_partition_request); }
+  bool has_values() const {
+    return request_->struct_size >= offsetof(headrace_partition_request, reader_node) +
+                                        sizeof(headrace_partition_request::reader_node);
+  }
   bool is_costs_only() const { return has_values() && request_->graph == HEADRACE_GRAPH_COSTS; }
   bool host_communication() const { return request_->communication == HEADRACE_COMMUNICATION_HOST; }
   bool overlapped() const { return request_->overlapped != 0; }

@@ -155,7 +155,12 @@ std::vector<int> coarse_cuts(const Chain& chain) {
   const std::vector<double> crossing = crossing_seconds(chain);
   double total = 0;
   for (const double seconds : chain.seconds) total += seconds;
-  const double share = total / static_cast<double>(kCoarseCuts);
+  // Where nothing takes time every node has an equal share.
+  const auto work = [&](int node) {
+    return total > 0 ? chain.seconds[static_cast<size_t>(node)] : 1.0;
+  };
+  const double all = total > 0 ? total : static_cast<double>(chain.nodes());
+  const double share = all / static_cast<double>(kCoarseCuts);
 
   std::vector<int> coarse{0};
   int best = -1;
@@ -163,7 +168,7 @@ std::vector<int> coarse_cuts(const Chain& chain) {
   int node = 0;
   for (size_t c = 1; c + 1 < chain.cuts.size(); ++c) {
     const int cut = chain.cuts[c];
-    for (; node < cut; ++node) done += chain.seconds[static_cast<size_t>(node)];
+    for (; node < cut; ++node) done += work(node);
     if (best < 0 || crossing[static_cast<size_t>(cut)] < crossing[static_cast<size_t>(best)])
       best = cut;
     if (done < next) continue;

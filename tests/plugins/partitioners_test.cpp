@@ -114,6 +114,10 @@ TEST(Balanced, GivesFastDevicesMore) {
   EXPECT_THAT(partition("balanced", problem), ElementsAre(0, 0, 1, 1, 1, 1, 1, 1));
 }
 
+TEST(Balanced, CutsWhatTakesNoTime) {
+  EXPECT_THAT(partition("balanced", chain_problem({0, 0, 0}, 0, 2)), ::testing::Contains(1));
+}
+
 TEST(Balanced, KeepsToMemoryOrSaysThatNothingFits) {
   PartitionProblem problem = chain_problem({1, 1, 1, 9}, 0, 2);
   for (PartitionNode& node : problem.nodes) {
