@@ -78,7 +78,7 @@ std::vector<int> numbers_of(const std::vector<std::string>& lists, const std::st
 
 std::vector<int> compared_microbatches(const Settings& settings) {
   if (settings.try_microbatches.empty()) return {settings.run.microbatches};
-  const auto numbers = numbers_of(settings.try_microbatches, "--try-microbatches");
+  auto numbers = numbers_of(settings.try_microbatches, "--try-microbatches");
   if (numbers.size() > 1 && !settings.run.batch)
     throw Error("--try-microbatches: give --batch too, so that every step has as many samples");
   return numbers;

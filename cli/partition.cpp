@@ -13,6 +13,7 @@
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
 #include "cli/text_table.h"
+#include "executor/device_limits.h"
 #include "executor/devices.h"
 #include "executor/session.h"
 #include "graph/error.h"
@@ -67,6 +68,10 @@ Question ask_costs(const Settings& settings) {
   if (!asked.devices.empty()) resize_devices(graph, cost_devices(asked.devices));
   if (graph.devices.empty())
     throw Error("{}: says nothing of devices; give --devices N", asked.costs);
+  if (!settings.run.memory.empty()) {
+    const auto limits = memory_limits(settings.run.memory, static_cast<int>(graph.devices.size()));
+    for (size_t d = 0; d < limits.size(); ++d) graph.devices[d].memory_bytes = limits[d];
+  }
   CostProblem costs = cost_problem(graph, settings.run.stages_per_device, asked.contiguous);
   Question question{.title = fmt::format("{}: {} nodes, {} of them apart", asked.costs,
                                          graph.nodes.size(), costs.problem.nodes.size()),

@@ -22,8 +22,7 @@ bool names_file(const std::string& cost) {
   return cost.find('/') != std::string::npos || cost.ends_with(".json");
 }
 
-// The measured costs of all nodes; analytic ones for those that the table
-// lacks.
+// The measured costs of all nodes; analytic ones for those that the table lacks.
 void take_from_table(const Graph& graph, PlanCosts& costs) {
   for (const Node& node : graph.nodes()) {
     const NodeCost* cost = costs.table.find(graph, node);
@@ -62,8 +61,8 @@ PlanCosts costs_of_file(const Graph& graph, const std::string& path) {
   return costs;
 }
 
-// Optimizer state that goes with a byte of parameters. A model's own update may
-// keep states of any size; then it is what they come to, all together.
+// Optimizer state that goes with a byte of parameters. A model's own update may keep states of any
+// size; then it is what they come to, all together.
 int64_t optimizer_bytes_per_parameter_byte(const PreparedModel& prepared, const RunConfig& config) {
   if (!prepared.model.update)
     return static_cast<int64_t>(optimizer_state_names(config.optimizer).size());
@@ -77,9 +76,8 @@ int64_t optimizer_bytes_per_parameter_byte(const PreparedModel& prepared, const 
   return parameters == 0 ? 0 : std::llround(states / parameters);
 }
 
-// Micro-batches that each stage holds at once, as the scheduler runs them when
-// all stages cost the same: what the stages will cost is not known before they
-// are cut.
+// Micro-batches that each stage holds at once, as the scheduler runs them when all stages cost the
+// same: what the stages will cost is not known before they are cut.
 std::vector<int> expected_in_flight(const Scheduler& scheduler, const PartitionSetting& setting) {
   const StageCost same{.forward_s = 1, .backward_input_s = 1, .backward_weight_s = 1};
   const StagePlan plan = plan_for(setting.device_of_stage, same);
@@ -103,8 +101,7 @@ PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfi
   return setting;
 }
 
-// Counting right answers is evaluation's business: a training step leaves it
-// out.
+// Counting right answers is evaluation's business: a training step leaves it out.
 std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts& costs) {
   std::vector<double> seconds = costs.node_seconds;
   for (const ValueId id : prepared.correct_counts)
@@ -115,10 +112,8 @@ std::vector<double> step_seconds(const PreparedModel& prepared, const PlanCosts&
 PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<double>& seconds,
                             const Scheduler& scheduler, const PartitionSetting& setting) {
   PartitionProblem problem = partition_problem(prepared.training, seconds, setting);
-  if (std::ranges::any_of(setting.devices, &PartitionDevice::memory_bytes))
-    problem.in_flight_of_stage = expected_in_flight(scheduler, setting);
-  // What counts stays beside the node that comes next, the loss: no stage is
-  // spent on it.
+  problem.in_flight_of_stage = expected_in_flight(scheduler, setting);
+  // What counts stays beside the node that comes next, the loss: no stage is spent on it.
   const Graph& graph = prepared.training.graph;
   const auto unit = unit_of_node(graph);
   for (size_t c = 0; c < prepared.correct_counts.size(); ++c) {
@@ -131,8 +126,8 @@ PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<dou
   return problem;
 }
 
-// What the plan tells a scheduler. A device's memory is what parameters,
-// gradients and optimizer state leave of it.
+// What the plan tells a scheduler. A device's memory is what parameters, gradients and optimizer
+// state leave of it.
 ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& setting) {
   ScheduleRequest request = request_for(plan, setting.microbatches, setting.link_latency_s);
   request.devices = static_cast<int>(setting.devices.size());
@@ -163,7 +158,7 @@ void require_memory(const Simulation& simulation, const std::vector<PartitionDev
   }
 }
 
-// Borrows the model and the scheduler.
+// How a model is planned for a scheduler and devices. Borrows the model and the scheduler.
 class Planner {
  public:
   Planner(const PreparedModel& prepared, const RunConfig& config, const Scheduler& scheduler,
@@ -178,15 +173,14 @@ class Planner {
     return problem_of(prepared_, node_seconds_, scheduler_, setting_);
   }
 
-  // All that follows from a cut; without the problem and its score. Throws
-  // Error where a device would hold too much.
+  // All that follows from a cut; without the problem and its score. Throws Error where a device
+  // would hold too much.
   PreparedPlan plan(const std::vector<int>& stage_of_unit) const {
     PreparedPlan result;
     result.node_seconds = node_seconds_;
     result.stage_of_unit = stage_of_unit;
     result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
-    // An update reads parameter, gradient and state and writes all but the
-    // gradient.
+    // An update reads parameter, gradient and state and writes all but the gradient.
     for (StageCost& cost : result.plan.cost)
       cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
                                           2 * cost.optimizer_bytes) /
@@ -248,7 +242,7 @@ PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& co
 
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          PlanCosts costs) {
+                          const PlanCosts& costs) {
   PartitionProblem problem = plan_problem(prepared, config, scheduler, costs);
   const std::vector<int> stage_of_unit = strategy.partition(problem);
   check_partition(problem, stage_of_unit, strategy.name());

@@ -65,7 +65,7 @@ PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& co
 // or at the schedule's peak.
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          PlanCosts costs);
+                          const PlanCosts& costs);
 // What every forward node costs with all that stays with it, as a stage by itself.
 std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,
                                   const std::vector<double>& node_seconds);

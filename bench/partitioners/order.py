@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Whether partitioning strategies are as fast, one after another, as was predicted.
 
-    python order.py [--headrace build/release/headrace] [--steps 7] [--rounds 3] [--tie 0.03] CASE.toml...
+    python order.py [--headrace build/release/headrace] [--steps 7] [--rounds 4] [--tie 0.03] CASE.toml...
 
 Each CASE is a run file (model, batch, micro-batches, loss, devices); `headrace bench` runs every strategy
-on it, with costs that were measured node by node. The rounds take turns over the cases, so that a slow
-minute of the machine meets all of them; a strategy's step is the median over rounds. Two strategies whose
+on it, with costs that were measured node by node. The rounds take turns over the cases, and each begins with
+another strategy, so that a slow minute of the machine meets all of them; a strategy's step is the median
+over rounds. Two strategies whose
 predicted steps differ by less than --tie are not told apart. Exits with 1 when a pair came out the other
 way round. Only the standard library is needed.
 """
@@ -19,12 +20,13 @@ from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
 
-STRATEGIES = "uniform,parameters,balanced,schedule-aware"
+STRATEGIES = ["uniform", "parameters", "balanced", "schedule-aware"]
 
 
-def bench(headrace: str, case: Path, steps: int, scheduler: str) -> list[dict]:
+def bench(headrace: str, case: Path, steps: int, scheduler: str, first: int) -> list[dict]:
+    strategies = STRATEGIES[first:] + STRATEGIES[:first]
     done = subprocess.run(
-        [headrace, "bench", str(case), "--schedulers", scheduler, "--partitioners", STRATEGIES,
+        [headrace, "bench", str(case), "--schedulers", scheduler, "--partitioners", ",".join(strategies),
          "--cost", "profile", "--measured-steps", str(steps), "--json"],
         stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout)["schedulers"]
@@ -48,15 +50,16 @@ def main() -> int:
     parser.add_argument("--headrace", default="build/release/headrace")
     parser.add_argument("--scheduler", default="1f1b")
     parser.add_argument("--steps", type=int, default=7)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--tie", type=float, default=0.03)
     arguments = parser.parse_args()
 
     predicted: dict[tuple[Path, str], float] = {}
     measured: dict[tuple[Path, str], list[float]] = defaultdict(list)
-    for _ in range(arguments.rounds):
+    for turn in range(arguments.rounds):
         for case in arguments.cases:
-            for row in bench(arguments.headrace, case, arguments.steps, arguments.scheduler):
+            for row in bench(arguments.headrace, case, arguments.steps, arguments.scheduler,
+                             turn % len(STRATEGIES)):
                 if "refused" in row:
                     sys.exit(f"{case}: {row['partitioner']}: {row['refused']}")
                 predicted[case, row["partitioner"]] = row["step_s_predicted"]

@@ -104,3 +104,15 @@ class Limits(HeadraceTest):
     def test_a_list_has_one_size_for_each_device(self):
         self.assertIn("3 values for 2 devices", self.refuse(*PLAN, "--memory", "1GB,2GB,3GB"))
         self.assertIn("'much'", self.refuse(*PLAN, "--memory", "much"))
+
+    def test_memory_holds_for_graphs_of_costs(self):
+        names = "abcd"
+        (self.folder / "graph.json").write_text(json.dumps({
+            "devices": 2,
+            "nodes": [{"id": name, "seconds": 9 if name == "d" else 1, "phase": "F", "bytes": 100}
+                      for name in names],
+            "edges": [{"from": one, "to": two, "seconds": 0} for one, two in zip(names, names[1:])]}))
+        call = ("partition", "--costs", "graph.json", "--strategy", "balanced")
+        self.assertEqual(self.json(*call)["strategies"][0]["device_bytes"], [300, 100])
+        self.assertEqual(self.json(*call, "--memory", "200")["strategies"][0]["device_bytes"],
+                         [200, 200])

@@ -39,6 +39,10 @@ class TrainingSteps(HeadraceTest):
     def test_update_written_out_in_plain_arithmetic(self):
         self.follow("written_out", "--microbatches", 2)
 
+    def test_the_plan_counts_the_states_of_its_update(self):
+        for stage in self.json("plan", FOLDER / "adam.onnx", "--batch", 8)["stages"]:
+            self.assertEqual(stage["optimizer_bytes"], 2 * stage["parameter_bytes"])
+
     def test_same_weights_from_every_schedule(self):
         arrangements = ([], ["--devices", "cpu:2"], ["--devices", "cpu:2", "--scheduler", "gpipe"])
         found = {self.json(*self.train("adam", "--steps", 3, "--microbatches", 2, *arrangement))
