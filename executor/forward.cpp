@@ -9,6 +9,7 @@
 #include "executor/single_pass.h"
 #include "graph/error.h"
 #include "kernels/evaluate.h"
+#include "loader/onnx/float_kinds.h"
 
 namespace headrace {
 namespace {
@@ -118,9 +119,12 @@ std::map<std::string, HostTensor> batch_gradients(const RunConfig& config,
   fed.insert(fed.end(), prepared.targets.begin(), prepared.targets.end());
   for (const ValueId id : fed) {
     const Value& value = graph.value(id);
-    const HostTensor& tensor = input_named(tensors, value);
+    HostTensor tensor = input_named(tensors, value);
     Shape whole = value.type.shape;
     if (!whole.empty()) whole[0] *= sized.microbatches;
+    // A model in 16-bit floats or f64 computes in another dtype than its file says.
+    if (tensor.type.shape == whole && is_float(tensor.type.dtype) && is_float(value.type.dtype))
+      tensor = converted(tensor, value.type.dtype);
     if (tensor.type != TensorType{value.type.dtype, whole})
       throw Error("input '{}' of the whole batch is {} but the tensor given is {}", value.name,
                   to_string(TensorType{value.type.dtype, whole}), to_string(tensor.type));

@@ -5,7 +5,6 @@
 
 #include "loader/import/rules.h"
 #include "loader/onnx/size_limit.h"
-#include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
 namespace {
@@ -33,11 +32,7 @@ TensorType wanted_type(ImportContext& c) {
   const bool like = c.op().ends_with("Like");
   TensorType type{DType::f32, like ? c.shape(0) : c.get_ints("shape")};
   if (like) type.dtype = c.type(0).dtype;
-  if (c.has_attribute("dtype")) {
-    const auto dtype = dtype_of_onnx(static_cast<int32_t>(c.get_int("dtype", 0)));
-    if (!dtype) throw Unsupported("random numbers of this type");
-    type.dtype = *dtype;
-  }
+  if (c.has_attribute("dtype")) type.dtype = c.computed_dtype(c.get_int("dtype", 0));
   if (type.dtype != DType::f32 && type.dtype != DType::f64)
     throw Unsupported("random numbers of type {}", name_of(type.dtype));
   return type;
@@ -115,7 +110,7 @@ void random(ImportContext& c) {
   const bool normal = c.op().starts_with("RandomNormal");
   const double low = c.get_float("low", 0), high = c.get_float("high", 1);
   const double mean = c.get_float("mean", 0), scale = c.get_float("scale", 1);
-  auto [tensor, bytes] = allocate_host_tensor(type);
+  auto [tensor, bytes] = allocate_constant(type);
   for (int64_t i = 0; i < type.elements(); ++i) {
     const double x =
         normal ? mean + scale * numbers.normal() : low + (high - low) * numbers.uniform();

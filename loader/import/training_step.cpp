@@ -7,6 +7,7 @@
 #include "graph/error.h"
 #include "loader/import/reach.h"
 #include "loader/import/refusal.h"
+#include "loader/onnx/float_kinds.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -102,7 +103,10 @@ GraphProto combine(const GraphProto& inference, const GraphProto& algorithm,
     if (place == combined.initializer().end())
       throw Error("the initialization sets '{}', which is no initializer", name);
     const auto position = static_cast<int>(place - combined.initializer().begin());
-    write_tensor(tensor, *combined.mutable_initializer(position));
+    const auto stored = dtype_of_onnx(place->data_type());
+    const bool floats = stored && is_float(*stored) && is_float(tensor.type.dtype);
+    write_tensor(floats ? converted(tensor, *stored) : tensor,
+                 *combined.mutable_initializer(position));
   }
   return combined;
 }

@@ -48,6 +48,16 @@ TEST(Random, BernoulliOfAConstantIsDrawnInTheRun) {
   EXPECT_THAT(run(model, {floats({2}, {3, 4})})[0], ElementsAre(0, 4));
 }
 
+TEST(Random, SixteenBitNumbersAreDrawnInTheDtypeThatIsComputedWith) {
+  const Model model = load_text(R"(g (float16[50] x) => (float16[50] y)
+{ like = RandomUniformLike(x) declared = RandomUniform<dtype = 10, shape = [50], low = 2.0, high = 3.0>()
+  wide = RandomNormalLike<dtype = 16>(x) narrow = Cast<to = 10>(wide) sum = Add(like, declared)
+  nothing = Sub(narrow, narrow) known = Add(sum, nothing) y = Add(known, x) })");
+  const auto values = run(model, {floats({50}, std::vector<float>(50))})[0];
+  EXPECT_THAT(values, Each(Ge(2)));
+  EXPECT_THAT(values, Each(Lt(4)));
+}
+
 TEST(Random, MultinomialFollowsTheLogProbabilities) {
   const auto draws = run(load_text(R"(g (float[2,3] x) => (int32[2,1000] y)
 { y = Multinomial<sample_size = 1000>(x) })"),
