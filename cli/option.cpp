@@ -54,6 +54,9 @@ struct Assign {
   void operator()(std::optional<int64_t>* setting) const {
     *setting = parse_number<int64_t>(option, label, last());
   }
+  void operator()(std::optional<double>* setting) const {
+    *setting = parse_number<double>(option, label, last());
+  }
   void operator()(std::string* setting) const { *setting = last(); }
   void operator()(std::vector<std::string>* setting) const { *setting = values; }
   void operator()(std::map<std::string, int64_t>* setting) const {

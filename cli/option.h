@@ -32,9 +32,10 @@ struct Cleared {
 };
 
 // The setting that an option fills in; its type says how the text is read.
-using Target = std::variant<bool*, Cleared, int*, int64_t*, uint64_t*, double*, std::string*,
-                            std::optional<int64_t>*, std::vector<std::string>*,
-                            std::map<std::string, int64_t>*, OptionValues*, Decay*>;
+using Target =
+    std::variant<bool*, Cleared, int*, int64_t*, uint64_t*, double*, std::string*,
+                 std::optional<int64_t>*, std::optional<double>*, std::vector<std::string>*,
+                 std::map<std::string, int64_t>*, OptionValues*, Decay*>;
 
 // What a text stands for. Paths in a RUN.toml are relative to the file's folder, and so are names
 // with a slash where a name or a file can stand; the folder of a file to be written must exist.

@@ -12,6 +12,7 @@ constexpr bool (*kRewrites[])(Rewriter&, NodeId) = {
     scale_before_transpose,
     transpose_into_matmul,
     fuse_gelu,
+    fuse_gated_activation,
     fuse_layer_norm,
     add_constant_mask,
     remove_nan_guard,

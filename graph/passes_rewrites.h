@@ -27,7 +27,12 @@ bool relu_into_maker(Rewriter& r, NodeId id);
 // passes_gelu.cpp: x/2 (1 + erf(x/sqrt(2))) and the tanh form, in any order of the factors.
 bool fuse_gelu(Rewriter& r, NodeId id);
 
-// passes_layer_norm.cpp: (x - mean) / sqrt(variance + epsilon) * scale [+ bias].
+// passes_swish.cpp: x sigmoid(alpha x), x tanh(softplus(x)), and x HardSigmoid(x) or
+// x clip(x + 3, 0, 6) / 6 as HardSwish.
+bool fuse_gated_activation(Rewriter& r, NodeId id);
+
+// passes_layer_norm.cpp: (x - mean) / sqrt(variance + epsilon) [* scale] [+ bias] over the last
+// axes, and TensorFlow's x s + (bias - mean s) with s = scale / sqrt(variance + epsilon).
 bool fuse_layer_norm(Rewriter& r, NodeId id);
 
 // passes_softmax.cpp: a constant mask selected in front of a softmax is added instead; a guard

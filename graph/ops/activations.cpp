@@ -38,6 +38,8 @@ constexpr OpDef kOps[] = {
     {"Elu", infer_float_unary, grad_from_input, cost_per_element<kTranscendental>},
     {"HardSigmoid", infer_float_unary, grad_from_input, cost_per_element<4>},
     {"HardSwish", infer_float_unary, grad_from_input, cost_per_element<5>},
+    {"Swish", infer_float_unary, grad_from_input, cost_per_element<kTranscendental + 2>},
+    {"Mish", infer_float_unary, grad_from_input, cost_per_element<kTranscendental + 6>},
     {"Clip", infer_unary, grad_from_input, cost_per_element<2>},
 
     {"ReluGrad", infer_grad_pair, nullptr, cost_per_element<1>},
@@ -50,6 +52,8 @@ constexpr OpDef kOps[] = {
     {"EluGrad", infer_grad_pair, nullptr, cost_per_element<kTranscendental>},
     {"HardSigmoidGrad", infer_grad_pair, nullptr, cost_per_element<4>},
     {"HardSwishGrad", infer_grad_pair, nullptr, cost_per_element<5>},
+    {"SwishGrad", infer_grad_pair, nullptr, cost_per_element<kTranscendental + 6>},
+    {"MishGrad", infer_grad_pair, nullptr, cost_per_element<2 * kTranscendental + 8>},
     {"ClipGrad", infer_grad_pair, nullptr, cost_per_element<2>},
 };
 

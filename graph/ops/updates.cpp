@@ -17,7 +17,9 @@ Types infer_update(const Node& node, TypeSpan in, size_t least, size_t most) {
 }
 
 Types infer_sgd(const Node& node, TypeSpan in) { return infer_update(node, in, 2, 3); }
-Types infer_adam(const Node& node, TypeSpan in) { return infer_update(node, in, 4, 4); }
+Types infer_with_one_state(const Node& node, TypeSpan in) { return infer_update(node, in, 3, 3); }
+Types infer_with_two_states(const Node& node, TypeSpan in) { return infer_update(node, in, 4, 4); }
+Types infer_rmsprop(const Node& node, TypeSpan in) { return infer_update(node, in, 3, 4); }
 
 Types infer_squared_norm(const Node& node, TypeSpan in) {
   require_inputs(node, 1);
@@ -27,7 +29,11 @@ Types infer_squared_norm(const Node& node, TypeSpan in) {
 
 constexpr OpDef kOps[] = {
     {"SgdUpdate", infer_sgd, nullptr, cost_per_element<6>},
-    {"AdamUpdate", infer_adam, nullptr, cost_per_element<10 + 2 * kDivision>},
+    {"AdamUpdate", infer_with_two_states, nullptr, cost_per_element<10 + 2 * kDivision>},
+    {"LambUpdate", infer_with_two_states, nullptr, cost_per_element<18 + 3 * kDivision>},
+    {"LionUpdate", infer_with_one_state, nullptr, cost_per_element<10>},
+    {"RmspropUpdate", infer_rmsprop, nullptr, cost_per_element<9 + 2 * kDivision>},
+    {"AdagradUpdate", infer_with_one_state, nullptr, cost_per_element<7 + 2 * kDivision>},
     {"SquaredNorm", infer_squared_norm, nullptr, cost_per_element<2>},
 };
 

@@ -102,6 +102,14 @@ LayoutProposal propose_update(const Context&, const KernelRequest&);
 LayoutProposal propose_squared_norm(const Context&, const KernelRequest&);
 Prepared prepare_adam(const Context&, const KernelRequest&);
 Prepared prepare_sgd(const Context&, const KernelRequest&);
+// Why the loops cannot update this; empty: they can.
+std::string refusal_of_update(const KernelRequest&);
+// adaptive_update.cpp
+Prepared prepare_lion(const Context&, const KernelRequest&);
+Prepared prepare_rmsprop(const Context&, const KernelRequest&);
+Prepared prepare_adagrad(const Context&, const KernelRequest&);
+// lamb.cpp
+Prepared prepare_lamb(const Context&, const KernelRequest&);
 
 // proposals.cpp
 // Everything row-major.

@@ -22,12 +22,12 @@ const std::vector<OperatorEntry>& entries() {
           "Tanh",  "Sigmoid", "Relu",  "Softplus", "Sin",         "Cos",        "Sinh",
           "Cosh",  "Asin",    "Acos",  "Atan",     "Asinh",       "Acosh",      "Atanh",
           "Floor", "Ceil",    "Round", "Sign",     "HardSigmoid", "HardSwish",  "LeakyRelu",
-          "Elu",   "Clip",    "Gelu"}) {
+          "Elu",   "Clip",    "Gelu",  "Swish",    "Mish"}) {
       list.push_back(vectorised(op, prepare_unary, propose_same));
     }
-    for (std::string_view op :
-         {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad", "EluGrad",
-          "HardSigmoidGrad", "HardSwishGrad", "SoftplusGrad", "ErfGrad", "ClipGrad"}) {
+    for (std::string_view op : {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad",
+                                "EluGrad", "HardSigmoidGrad", "HardSwishGrad", "SwishGrad",
+                                "MishGrad", "SoftplusGrad", "ErfGrad", "ClipGrad"}) {
       list.push_back(vectorised(op, prepare_unary_gradient, propose_same));
     }
     for (std::string_view op : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Mod", "Equal",
@@ -141,6 +141,10 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(onednn("RnnSequenceGrad", prepare_rnn_gradient));
     list.push_back(vectorised("AdamUpdate", prepare_adam, propose_update));
     list.push_back(vectorised("SgdUpdate", prepare_sgd, propose_update));
+    list.push_back(vectorised("LambUpdate", prepare_lamb, propose_update));
+    list.push_back(vectorised("LionUpdate", prepare_lion, propose_update));
+    list.push_back(vectorised("RmspropUpdate", prepare_rmsprop, propose_update));
+    list.push_back(vectorised("AdagradUpdate", prepare_adagrad, propose_update));
     list.push_back(vectorised("SquaredNorm", prepare_squared_norm, propose_squared_norm));
     std::ranges::sort(list, {}, &OperatorEntry::op);
     return list;

@@ -106,7 +106,9 @@ class SgdKernel : public Kernel {
   int64_t count_;
 };
 
-std::string refusal_of(const KernelRequest& request) {
+}  // namespace
+
+std::string refusal_of_update(const KernelRequest& request) {
   for (size_t i = 0; i < request.input_types.size(); ++i) {
     if (!has_input(request, i)) continue;
     if (request.input_types[i].dtype != DType::f32) return "not f32";
@@ -120,8 +122,6 @@ std::string refusal_of(const KernelRequest& request) {
   if (accumulates(request)) return "does not accumulate";
   return {};
 }
-
-}  // namespace
 
 LayoutProposal propose_update(const Context& context, const KernelRequest& request) {
   LayoutProposal proposal = propose_row_major(context, request);
@@ -141,13 +141,13 @@ LayoutProposal propose_squared_norm(const Context& context, const KernelRequest&
 }
 
 Prepared prepare_adam(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = refusal_of_update(request); !why.empty()) return refuse("{}", why);
   return std::make_unique<AdamKernel>(
       request.node->attributes, stored_elements(request.input_types[0], request.input_layouts[0]));
 }
 
 Prepared prepare_sgd(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = refusal_of_update(request); !why.empty()) return refuse("{}", why);
   if (has_input(request, 2) != has_output(request, 1)) return refuse("a momentum left out");
   return std::make_unique<SgdKernel>(
       request.node->attributes, stored_elements(request.input_types[0], request.input_layouts[0]),

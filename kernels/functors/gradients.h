@@ -63,6 +63,19 @@ struct HardSwishGrad {
     return x <= -3.0f ? 0.0f : (x >= 3.0f ? dy : inside);
   }
 };
+struct SwishGrad {
+  HEADRACE_HOST_DEVICE float operator()(float dy, float x, Scalars s) const {
+    const float z = s.alpha * x;
+    const float sigmoid = logistic(z);
+    return dy * (sigmoid + z * sigmoid * (1.0f - sigmoid));
+  }
+};
+struct MishGrad {
+  HEADRACE_HOST_DEVICE float operator()(float dy, float x, Scalars) const {
+    const float t = tanh_of_softplus(x);
+    return dy * (t + x * (1.0f - t * t) * logistic(x));
+  }
+};
 struct SoftplusGrad {
   HEADRACE_HOST_DEVICE float operator()(float dy, float x, Scalars) const {
     return dy * logistic(x);

@@ -102,6 +102,21 @@ struct HardSwish {
     return x * HardSigmoid{}(x, {1.0f / 6.0f, 0.5f});
   }
 };
+struct Swish {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars s) const {
+    return x * logistic(s.alpha * x);
+  }
+};
+// tanh(softplus(x)), of n = exp(x) or its reciprocal, whichever is at most 1: (n^2 + 2 n) over
+// (n^2 + 2 n + 2).
+HEADRACE_HOST_DEVICE inline float tanh_of_softplus(float x) {
+  const float n = exponential_of_nonpositive(-std::fabs(x));
+  const float above = x < 0.0f ? n * (n + 2.0f) : 1.0f + 2.0f * n;
+  return above / (above + (x < 0.0f ? 2.0f : 2.0f * n * n));
+}
+struct Mish {
+  HEADRACE_HOST_DEVICE float operator()(float x, Scalars) const { return x * tanh_of_softplus(x); }
+};
 struct LeakyRelu {
   HEADRACE_HOST_DEVICE float operator()(float x, Scalars s) const {
     return x < 0.0f ? s.alpha * x : x;

@@ -4,8 +4,9 @@
 
 #include "kernels/functors/isa.h"
 
-// Optimizers, one parameter element at a time. `Step` has the fields of vector::AdamStep or SgdStep
-// (kernels/cpu/vector/table.h), which carry the rate, the bias corrections and the clipping scale.
+// Optimizers, one parameter element at a time. `Step` has the fields of vector::AdamStep, SgdStep
+// and so on (kernels/cpu/vector/table.h), which carry the rate, the bias corrections and the
+// clipping scale.
 namespace headrace::HEADRACE_ISA {
 
 struct AdamResult {
@@ -42,6 +43,61 @@ HEADRACE_HOST_DEVICE inline SgdResult sgd_momentum_update(float parameter, float
   const float next = s.momentum_kept * momentum + s.gradient_share * g;
   const float direction = s.nesterov ? g + s.momentum * next : next;
   return {parameter - s.rate * direction, next};
+}
+
+struct LambMoments {
+  float m, v;
+};
+
+// LAMB (You et al., arXiv:1904.00962): the moments, and the direction that they and the decay give,
+// whose length the parameter's norm settles.
+template <typename Step>
+HEADRACE_HOST_DEVICE inline LambMoments lamb_moments(float gradient, float m, float v,
+                                                     const Step& s) {
+  const float g = gradient * s.gradient_scale;
+  return {m + s.gradient_share1 * (g - m), s.beta2 * v + s.gradient_share2 * g * g};
+}
+
+template <typename Step>
+HEADRACE_HOST_DEVICE inline float lamb_direction(float parameter, float m, float v, const Step& s) {
+  const float denominator = std::sqrt(v) * s.inv_sqrt_correction + s.epsilon;
+  return m * s.inv_correction / denominator + s.weight_decay * parameter;
+}
+
+struct OneStateResult {
+  float parameter, state;
+};
+
+// Lion (Chen et al., arXiv:2302.06675).
+template <typename Step>
+HEADRACE_HOST_DEVICE inline OneStateResult lion_update(float parameter, float gradient, float m,
+                                                       const Step& s) {
+  const float g = gradient * s.gradient_scale;
+  const float c = m + s.gradient_share1 * (g - m);
+  const float sign = static_cast<float>(c > 0) - static_cast<float>(c < 0);
+  return {parameter * s.parameter_scale - s.rate * sign, m + s.gradient_share2 * (g - m)};
+}
+
+// RMSProp as torch.optim has it; `direction` is what the momentum, if any, is added to.
+struct RmspropResult {
+  float v, direction;
+};
+
+template <typename Step>
+HEADRACE_HOST_DEVICE inline RmspropResult rmsprop_direction(float parameter, float gradient,
+                                                            float v, const Step& s) {
+  const float g = gradient * s.gradient_scale + s.weight_decay * parameter;
+  const float next_v = s.beta2 * v + s.gradient_share2 * g * g;
+  return {next_v, g / (std::sqrt(next_v) + s.epsilon)};
+}
+
+// Adagrad (Duchi et al., JMLR 12, 2011).
+template <typename Step>
+HEADRACE_HOST_DEVICE inline OneStateResult adagrad_update(float parameter, float gradient,
+                                                          float sum, const Step& s) {
+  const float g = gradient * s.gradient_scale + s.weight_decay * parameter;
+  const float next = sum + g * g;
+  return {parameter - s.rate * (g / (std::sqrt(next) + s.epsilon)), next};
 }
 
 }  // namespace headrace::HEADRACE_ISA

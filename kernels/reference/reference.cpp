@@ -103,7 +103,8 @@ class AccumulatingKernel : public Kernel {
 
 std::vector<int> in_place_inputs(const std::string& op) {
   if (op == "SgdUpdate") return {0, 2};
-  if (op == "AdamUpdate") return {0, 2, 3};
+  if (op == "LionUpdate" || op == "AdagradUpdate") return {0, 2};
+  if (op == "AdamUpdate" || op == "LambUpdate" || op == "RmspropUpdate") return {0, 2, 3};
   if (op == "Reshape") return {0};
   return {};
 }

@@ -32,6 +32,8 @@ double sigmoid(double x) {
   return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
 }
 
+double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+
 double hard_sigmoid(double x, double alpha, double beta) {
   return std::clamp(alpha * x + beta, 0.0, 1.0);
 }
@@ -136,8 +138,7 @@ constexpr NamedFloatFunction kFloatFunctions[] = {
     {"Erf", [](double x, S) { return std::erf(x); }},
     {"Tanh", [](double x, S) { return std::tanh(x); }},
     {"Sigmoid", [](double x, S) { return sigmoid(x); }},
-    {"Softplus",
-     [](double x, S) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }},
+    {"Softplus", [](double x, S) { return softplus(x); }},
     {"Sin", [](double x, S) { return std::sin(x); }},
     {"Cos", [](double x, S) { return std::cos(x); }},
     {"Sinh", [](double x, S) { return std::sinh(x); }},
@@ -152,6 +153,8 @@ constexpr NamedFloatFunction kFloatFunctions[] = {
     {"Ceil", [](double x, S) { return std::ceil(x); }},
     {"Round", [](double x, S) { return std::nearbyint(x); }},
     {"HardSwish", [](double x, S) { return x * hard_sigmoid(x, 1.0 / 6, 0.5); }},
+    {"Swish", [](double x, S s) { return x * sigmoid(s.alpha * x); }},
+    {"Mish", [](double x, S) { return x * std::tanh(softplus(x)); }},
     {"LeakyRelu", [](double x, S s) { return x < 0 ? s.alpha * x : x; }},
     {"Elu", [](double x, S s) { return x < 0 ? s.alpha * std::expm1(x) : x; }},
     {"HardSigmoid", [](double x, S s) { return hard_sigmoid(x, s.alpha, s.beta); }},
@@ -194,6 +197,16 @@ constexpr NamedGradient kGradients[] = {
      [](double dy, double x, S) { return x <= -3  ? 0
                                          : x >= 3 ? dy
                                                   : dy * (2 * x + 3) / 6; }},
+    {"SwishGrad",
+     [](double dy, double x, S s) {
+       const double z = s.alpha * x, y = sigmoid(z);
+       return dy * (y + z * y * (1 - y));
+     }},
+    {"MishGrad",
+     [](double dy, double x, S) {
+       const double t = std::tanh(softplus(x));
+       return dy * (t + x * (1 - t * t) * sigmoid(x));
+     }},
     {"SoftplusGrad", [](double dy, double x, S) { return dy * sigmoid(x); }},
     {"ErfGrad", [](double dy, double x, S) { return dy * kTwoOverSqrtPi * std::exp(-x * x); }},
     {"ClipGrad", [](double dy, double x, S s) { return x >= s.min && x <= s.max ? dy : 0; }},

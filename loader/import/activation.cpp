@@ -34,6 +34,14 @@ void celu(ImportContext& c) {
 void prelu(ImportContext& c) {
   const ValueId x = c.value(0);
   ValueId slope = c.value(1);
+  // Before opset 7 a list of slopes belonged to the channels.
+  const Shape shape = c.shape(0), slopes = c.shape(1);
+  if (shape.size() > 2 && slopes.size() == 1 && slopes[0] > 1 && slopes[0] == shape[1] &&
+      slopes[0] != shape.back()) {
+    Shape per_channel(shape.size() - 1, 1);
+    per_channel[0] = slopes[0];
+    slope = c.reshape(slope, per_channel);
+  }
   const ValueId negative = c.add("Relu", {c.add("Neg", {x})});
   c.result(c.add("Sub", {c.add("Relu", {x}), c.add("Mul", {negative, slope})}));
 }
@@ -47,17 +55,9 @@ void gelu(ImportContext& c) {
   c.result(c.add("Gelu", {c.value(0)}, {{"approximate", c.get_string("approximate", "none")}}));
 }
 
-void mish(ImportContext& c) {
-  const ValueId x = c.value(0);
-  c.result(c.add("Mul", {x, c.add("Tanh", {c.add("Softplus", {x})})}));
-}
-
 // x sigmoid(alpha x)
 ValueId swish_of_first(ImportContext& c) {
-  const ValueId x = c.value(0);
-  const double alpha = c.get_float("alpha", 1);
-  const ValueId inner = alpha == 1 ? x : c.add("Mul", {x, c.scalar(alpha, c.type(0).dtype)});
-  return c.add("Mul", {x, c.add("Sigmoid", {inner})});
+  return c.add("Swish", {c.value(0)}, {{"alpha", c.get_float("alpha", 1)}});
 }
 
 void swish(ImportContext& c) { c.result(swish_of_first(c)); }
@@ -145,7 +145,7 @@ void dropout(ImportContext& c) {
   c.result(c.operand(0));
   if (c.wants(1)) {
     const Shape shape = c.shape(0);
-    auto [mask, bytes] = allocate_host_tensor({DType::boolean, shape});
+    auto [mask, bytes] = allocate_constant({DType::boolean, shape});
     std::fill_n(reinterpret_cast<bool*>(bytes), mask.type.elements(), true);
     c.result(mask, 1);
   }
@@ -156,7 +156,7 @@ constexpr ImportRule kRules[] = {
     {"Softplus", same},   {"HardSwish", same},    {"LeakyRelu", leaky_relu},
     {"Elu", elu},         {"Selu", selu},         {"Celu", celu},
     {"PRelu", prelu},     {"Gelu", gelu},         {"HardSigmoid", hard_sigmoid},
-    {"Mish", mish},       {"Swish", swish},       {"SwiGLU", swiglu},
+    {"Mish", same},       {"Swish", swish},       {"SwiGLU", swiglu},
     {"Shrink", shrink},   {"Softsign", softsign}, {"ThresholdedRelu", thresholded_relu},
     {"Clip", clip},       {"Softmax", softmax},   {"LogSoftmax", softmax},
     {"Dropout", dropout},

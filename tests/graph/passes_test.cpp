@@ -11,8 +11,11 @@
 namespace headrace {
 namespace {
 
+using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using Ints = std::vector<int64_t>;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -222,6 +225,48 @@ TEST(Canonicalize, AlmostGeluStays) {
   EXPECT_THAT(operators(canonical(b, {y})), ElementsAre("Div", "Erf", "Add", "Mul", "Mul"));
 }
 
+TEST(Canonicalize, GatedActivations) {
+  const std::string forms[] = {"Swish", "Swish 1.7", "Mish", "HardSwish", "HardSwish clipped"};
+  for (const std::string& form : forms) {
+    for (const bool near_miss : {false, true}) {
+      Build b;
+      const auto x = b("Exp", {b.input("x", {2, 3})});
+      const auto other = b.input("other", {2, 3});
+      const auto of = near_miss ? other : x;  // the gate of another value
+      ValueId y = kNoValue;
+      if (form == "Swish") {
+        y = b("Mul", {b("Sigmoid", {of}), x});
+      } else if (form == "Swish 1.7") {
+        y = b("Mul", {x, b("Sigmoid", {b("Mul", {of, b.number(1.7)})})});
+      } else if (form == "Mish") {
+        y = b("Mul", {x, b("Tanh", {b("Softplus", {of})})});
+      } else if (form == "HardSwish") {
+        y = b("Mul",
+              {x, b("HardSigmoid", {x}, {{"alpha", near_miss ? 0.2 : 1.0 / 6}, {"beta", 0.5}})});
+      } else {
+        const auto clipped = b("Clip", {b("Add", {x, b.number(3)})}, {{"min", 0.0}, {"max", 6.0}});
+        y = b("Div", {b("Mul", {x, clipped}), b.number(near_miss ? 5 : 6)});
+      }
+      const Graph graph = canonical(b, {y});
+      const auto fused = form.substr(0, form.find(' '));
+      if (near_miss) {
+        EXPECT_THAT(operators(graph), Not(Contains(fused))) << form;
+      } else {
+        ASSERT_THAT(operators(graph), ElementsAre("Exp", fused)) << form;
+      }
+      expect_consistent(graph);
+    }
+  }
+}
+
+TEST(Canonicalize, GateThatOthersReadStays) {
+  Build b;
+  const auto x = b.input("x", {2, 3});
+  const auto gate = b("Sigmoid", {x});
+  const Graph graph = canonical(b, {b("Mul", {x, gate}), b("Tanh", {gate})});
+  EXPECT_THAT(operators(graph), ElementsAre("Sigmoid", "Mul", "Tanh"));
+}
+
 TEST(Canonicalize, LayerNormalizationFromItsParts) {
   for (int form = 0; form < 3; ++form) {
     Build b;
@@ -242,6 +287,57 @@ TEST(Canonicalize, LayerNormalizationFromItsParts) {
     EXPECT_EQ(node.attributes.get_int("axis"), 2);
     EXPECT_FLOAT_EQ(node.attributes.get_float("epsilon"), 1e-5f);
     EXPECT_EQ(node.inputs.size(), form == 1 ? 2u : 3u);
+    expect_consistent(graph);
+  }
+}
+
+// x s + (bias - mean s), as TensorFlow and Keras write it.
+TEST(Canonicalize, LayerNormalizationScaledAndShifted) {
+  for (int form = 0; form < 4; ++form) {
+    Build b;
+    const auto x = b.input("x", {2, 5, 8});
+    const auto mean_of = [&](ValueId v) {
+      return b("ReduceMean", {v}, {{"axes", Ints{2}}, {"keepdims", int64_t{1}}});
+    };
+    const auto mean = mean_of(x), bias = b.parameter("bias", {8});
+    const auto centred = b("Sub", {x, mean});
+    const auto variance = mean_of(b("Mul", {centred, centred}));
+    const auto root = b("Sqrt", {b("Add", {variance, b.number(1e-3)})});
+    const auto scale = b("Mul", {b("Reciprocal", {root}), b.parameter("scale", {8})});
+    const auto other = form == 3 ? x : mean;  // no mean: the near miss
+    const auto shift = form == 1   ? b("Add", {b("Mul", {b("Neg", {mean}), scale}), bias})
+                       : form == 2 ? b("Add", {bias, b("Neg", {b("Mul", {scale, mean})})})
+                                   : b("Sub", {bias, b("Mul", {other, scale})});
+    const auto y = b("Add", {b("Mul", {x, scale}), shift});
+    const Graph graph = canonical(b, {y});
+    if (form == 3) {
+      EXPECT_THAT(operators(graph), Not(Contains("LayerNormalization")));
+    } else {
+      ASSERT_THAT(operators(graph), ElementsAre("LayerNormalization")) << form;
+      EXPECT_EQ(graph.nodes()[0].inputs.size(), 3u);
+    }
+    expect_consistent(graph);
+  }
+}
+
+TEST(Canonicalize, NormalizationWithoutScale) {
+  // Over the last axis: the fused operator with ones. Over another: as it was.
+  for (const int64_t axis : {2, 1}) {
+    Build b;
+    const auto x = b.input("x", {2, 5, 8});
+    const auto mean_of = [&](ValueId v) {
+      return b("ReduceMean", {v}, {{"axes", Ints{axis}}, {"keepdims", int64_t{1}}});
+    };
+    const auto centred = b("Sub", {x, mean_of(x)});
+    const auto variance = mean_of(b("Mul", {centred, centred}));
+    const auto y = b("Div", {centred, b("Sqrt", {b("Add", {variance, b.number(1e-5)})})});
+    const Graph graph = canonical(b, {y});
+    if (axis == 2) {
+      ASSERT_THAT(operators(graph), ElementsAre("LayerNormalization"));
+      EXPECT_THAT(to_doubles(graph.value(graph.nodes()[0].inputs[1]).data), Each(1));
+    } else {
+      EXPECT_THAT(operators(graph), Not(Contains("LayerNormalization")));
+    }
     expect_consistent(graph);
   }
 }

@@ -197,6 +197,74 @@ TEST(Reference, UpdatesInTheFirstStep) {
   EXPECT_THAT(to_doubles(after[1]), ElementsAre(DoubleNear(0.99 - 0.1, 1e-7)));
 }
 
+std::vector<ValueId> updated(Graph& graph, const std::string& op, std::vector<ValueId> inputs,
+                             const Attributes& attributes) {
+  return graph
+      .node(graph.add_node({.op = op,
+                            .name = "",
+                            .inputs = std::move(inputs),
+                            .outputs = {},
+                            .attributes = attributes}))
+      .outputs;
+}
+
+// Parameters [1, -2] after three updates with a rate of 0.1 and the gradients below.
+std::vector<double> after_three_updates(const std::string& op, const Attributes& attributes,
+                                        size_t states) {
+  Graph graph;
+  std::vector<ValueId> values(states + 1, graph.add_constant("zero", floats({2}, {0, 0})));
+  values[0] = graph.add_parameter("p", floats({2}, {1, -2}));
+  for (const auto& gradient : {std::pair{0.5F, 0.25F}, {-1.0F, 0.125F}, {0.25F, -2.0F}}) {
+    std::vector<ValueId> inputs = values;
+    inputs.insert(inputs.begin() + 1,
+                  graph.add_constant("g", floats({2}, {gradient.first, gradient.second})));
+    values = updated(graph, op, inputs, attributes);
+  }
+  return to_doubles(evaluate_graph(graph, {}, std::vector{values[0]},
+                                   {.in_f64 = true, .step = {.learning_rate = 0.1}})[0]);
+}
+
+// PyTorch 2.15's torch.optim.Adagrad and RMSprop in double.
+TEST(Reference, UpdatesAsTorchDoes) {
+  EXPECT_THAT(
+      after_three_updates("AdagradUpdate", {{"epsilon", 1e-10}, {"weight_decay", 0.1}}, 1),
+      ElementsAre(DoubleNear(0.9530444492314611, 1e-12), DoubleNear(-1.9139067665118354, 1e-12)));
+  const auto rmsprop = [](double momentum, double weight_decay) {
+    return Attributes{
+        {"beta2", 0.99}, {"epsilon", 1e-8}, {"momentum", momentum}, {"weight_decay", weight_decay}};
+  };
+  EXPECT_THAT(
+      after_three_updates("RmspropUpdate", rmsprop(0.9, 0.1), 2),
+      ElementsAre(DoubleNear(-0.2861513486200225, 1e-12), DoubleNear(-1.8855100168290047, 1e-12)));
+  EXPECT_THAT(
+      after_three_updates("RmspropUpdate", rmsprop(0, 0), 1),
+      ElementsAre(DoubleNear(0.6758495749040284, 1e-12), DoubleNear(-2.4584675666842735, 1e-12)));
+}
+
+// The first step of Lion and LAMB by hand, from p = [1, -2], g = [0.5, 0.25] with a rate of 0.1.
+TEST(Reference, UpdatesByAuthorsFormulas) {
+  Graph graph;
+  const ValueId p = graph.add_parameter("p", floats({2}, {1, -2}));
+  const ValueId g = graph.add_constant("g", floats({2}, {0.5, 0.25}));
+  const ValueId zero = graph.add_constant("zero", floats({2}, {0, 0}));
+  const auto lion = updated(graph, "LionUpdate", {p, g, zero},
+                            {{"beta1", 0.9}, {"beta2", 0.99}, {"weight_decay", 0.1}});
+  const auto lamb =
+      updated(graph, "LambUpdate", {p, g, zero, zero},
+              {{"beta1", 0.9}, {"beta2", 0.999}, {"epsilon", 0.0}, {"weight_decay", 0.1}});
+  const auto after = evaluate_graph(graph, {}, std::vector{lion[0], lion[1], lamb[0]},
+                                    {.in_f64 = true, .step = {.learning_rate = 0.1}});
+  // One rate down by sign, and 0.1 of it towards zero.
+  EXPECT_THAT(to_doubles(after[0]),
+              ElementsAre(DoubleNear(1 - 0.11, 1e-12), DoubleNear(-2 - 0.1 + 0.02, 1e-12)));
+  EXPECT_THAT(to_doubles(after[1]),
+              ElementsAre(DoubleNear(0.005, 1e-12), DoubleNear(0.0025, 1e-12)));
+  // The direction [1, 1] + 0.1 p in the length of p.
+  const double ratio = std::sqrt((1 + 4) / (1.1 * 1.1 + 0.8 * 0.8));
+  EXPECT_THAT(to_doubles(after[2]), ElementsAre(DoubleNear(1 - 0.1 * ratio * 1.1, 1e-12),
+                                                DoubleNear(-2 - 0.1 * ratio * 0.8, 1e-12)));
+}
+
 TEST(Reference, RefusesForeignLayouts) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::f32, {2}});

@@ -24,6 +24,12 @@ void add_unary_rows(Table& t) {
   t.push_back({"Relu", {}, {f32({})}});
   t.push_back({"Relu", {}, {f32({0, 3})}});
   t.push_back({"HardSwish", {}, {f32(kOdd, -5, 5)}});
+  for (const double alpha : {1.0, 1.7}) {
+    t.push_back({"Swish", {{"alpha", alpha}}, {f32(kOdd, -5, 5)}});
+    t.push_back({"Swish", {{"alpha", alpha}}, {f32({3, 100}, -30, 30)}});
+  }
+  t.push_back({"Mish", {}, {f32(kOdd, -5, 5)}});
+  t.push_back({"Mish", {}, {f32({3, 100}, -30, 30)}});
   t.push_back({"LeakyRelu", {{"alpha", 0.1}}, {f32(kOdd)}});
   t.push_back({"Elu", {{"alpha", 1.5}}, {f32(kOdd)}});
   t.push_back({"HardSigmoid", {{"alpha", 0.2}, {"beta", 0.5}}, {f32(kOdd, -4, 4)}});

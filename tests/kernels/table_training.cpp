@@ -64,6 +64,28 @@ void add_update_rows(Table& t) {
   t.push_back({"AdamUpdate", adam(0.01, 0), {p, g, p, positive}});
   t.push_back({"AdamUpdate", adam(0.01, 1), {p, g, p, positive}});
   t.push_back({"AdamUpdate", adam(0.01, 1), {p, g, p, positive}, {0}, first});
+  const auto lamb = [](double weight_decay) {
+    return Attributes{
+        {"beta1", 0.9}, {"beta2", 0.999}, {"epsilon", 1e-6}, {"weight_decay", weight_decay}};
+  };
+  const InputSpec zero = fixed(f32({7, 11}, 0, 0)), wide = fixed(f32({40000})),
+                  wide_positive = fixed(f32({40000}, 0, 2));
+  t.push_back({"LambUpdate", lamb(0), {p, g, p, positive}});
+  t.push_back({"LambUpdate", lamb(0.01), {p, g, p, positive}});
+  t.push_back({"LambUpdate", lamb(0.01), {p, g, p, positive}, {0}, first});
+  t.push_back({"LambUpdate", lamb(0.01), {zero, g, p, positive}});
+  t.push_back({"LambUpdate", lamb(0.01), {wide, wide, wide, wide_positive}});
+  const Attributes lion{{"beta1", 0.9}, {"beta2", 0.99}, {"weight_decay", 0.01}};
+  t.push_back({"LionUpdate", lion, {p, g, p}});
+  t.push_back({"LionUpdate", lion, {p, zero, zero}, {0}, first});
+  const auto rmsprop = [](double momentum, double weight_decay) {
+    return Attributes{
+        {"beta2", 0.99}, {"epsilon", 1e-8}, {"momentum", momentum}, {"weight_decay", weight_decay}};
+  };
+  t.push_back({"RmspropUpdate", rmsprop(0, 0.01), {p, g, positive}});
+  t.push_back({"RmspropUpdate", rmsprop(0.9, 0), {p, g, positive, p}});
+  t.push_back({"AdagradUpdate", {{"epsilon", 1e-10}, {"weight_decay", 0.0}}, {p, g, positive}});
+  t.push_back({"AdagradUpdate", {{"epsilon", 1e-10}, {"weight_decay", 0.01}}, {p, g, positive}});
   t.push_back({"SquaredNorm", {}, {p}});
   t.push_back({"SquaredNorm", {}, {fixed(f32({5000}))}});
 }

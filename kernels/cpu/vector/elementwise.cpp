@@ -126,6 +126,8 @@ constexpr vector::ElementwiseTable make() {
   t.unary[index(Unary::sign)] = unary<Sign>;
   t.unary[index(Unary::hard_sigmoid)] = unary<HardSigmoid>;
   t.unary[index(Unary::hard_swish)] = unary<HardSwish>;
+  t.unary[index(Unary::swish)] = unary<Swish>;
+  t.unary[index(Unary::mish)] = unary<Mish>;
   t.unary[index(Unary::leaky_relu)] = unary<LeakyRelu>;
   t.unary[index(Unary::elu)] = unary<Elu>;
   t.unary[index(Unary::clip)] = unary<Clip>;
@@ -142,6 +144,8 @@ constexpr vector::ElementwiseTable make() {
   t.gradient[index(Gradient::elu)] = gradient<EluGrad>;
   t.gradient[index(Gradient::hard_sigmoid)] = gradient<HardSigmoidGrad>;
   t.gradient[index(Gradient::hard_swish)] = gradient<HardSwishGrad>;
+  t.gradient[index(Gradient::swish)] = gradient<SwishGrad>;
+  t.gradient[index(Gradient::mish)] = gradient<MishGrad>;
   t.gradient[index(Gradient::softplus)] = gradient<SoftplusGrad>;
   t.gradient[index(Gradient::erf)] = gradient<ErfGrad>;
   t.gradient[index(Gradient::clip)] = gradient<ClipGrad>;

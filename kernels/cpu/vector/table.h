@@ -39,6 +39,8 @@ enum class Unary : uint8_t {
   sign,
   hard_sigmoid,
   hard_swish,
+  swish,
+  mish,
   leaky_relu,
   elu,
   clip,
@@ -58,6 +60,8 @@ enum class Gradient : uint8_t {
   elu,
   hard_sigmoid,
   hard_swish,
+  swish,
+  mish,
   softplus,
   erf,
   clip,
@@ -168,6 +172,23 @@ struct SgdStep {
   float gradient_share;  // 1 - dampening, or 1 in the first step
   bool nesterov;
 };
+struct LambStep {
+  float gradient_scale, beta2, epsilon, weight_decay;
+  float gradient_share1, gradient_share2;     // as Adam's
+  float inv_correction, inv_sqrt_correction;  // 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
+};
+struct LionStep {
+  float gradient_scale, rate;
+  float gradient_share1, gradient_share2;  // 1 - beta1 and 1 - beta2
+  float parameter_scale;                   // 1 - rate times decay
+};
+struct RmspropStep {
+  float gradient_scale, rate, weight_decay, epsilon, momentum;
+  float beta2, gradient_share2;  // of the mean square; 1 - beta2, rounded once
+};
+struct AdagradStep {
+  float gradient_scale, rate, weight_decay, epsilon;
+};
 
 struct UpdateTable {
   void (*adam)(const float* p, const float* g, const float* m, const float* v, float* p_out,
@@ -175,6 +196,21 @@ struct UpdateTable {
   void (*sgd)(const float* p, const float* g, float* p_out, int64_t n, const SgdStep& step);
   void (*sgd_momentum)(const float* p, const float* g, const float* momentum, float* p_out,
                        float* momentum_out, int64_t n, const SgdStep& step);
+  // LAMB in two passes: the moments, with the sums of squares of parameter and direction; then the
+  // parameter, `length` (the rate times the ratio of the norms) times the direction less.
+  void (*lamb_moments)(const float* p, const float* g, const float* m, const float* v, float* m_out,
+                       float* v_out, int64_t n, const LambStep& step, double* of_parameter,
+                       double* of_direction);
+  void (*lamb_parameter)(const float* p, const float* m, const float* v, float* p_out, int64_t n,
+                         const LambStep& step, float length);
+  void (*lion)(const float* p, const float* g, const float* m, float* p_out, float* m_out,
+               int64_t n, const LionStep& step);
+  // Without a momentum its pointers are null.
+  void (*rmsprop)(const float* p, const float* g, const float* v, const float* momentum,
+                  float* p_out, float* v_out, float* momentum_out, int64_t n,
+                  const RmspropStep& step);
+  void (*adagrad)(const float* p, const float* g, const float* sum, float* p_out, float* sum_out,
+                  int64_t n, const AdagradStep& step);
 };
 
 struct MovementTable {
