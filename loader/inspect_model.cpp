@@ -70,7 +70,8 @@ Inspection inspect_model(const std::string& path, const LoadOptions& options) {
   ImportResult result = import_model(*source, bound.shapes, assumed);
   if (complete) inspection.unsupported = std::move(result.unsupported);
   inspection.parameters = result.float_elements;
-  inspection.notes = std::move(result.notes);
+  inspection.notes = source->notes;
+  for (std::string& note : result.notes) inspection.notes.push_back(std::move(note));
   for (const Value& value : result.forward.graph.values())
     if (value.role == Role::parameter) {
       inspection.trainable += value.type.elements();

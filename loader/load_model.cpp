@@ -42,6 +42,7 @@ Model load(const std::string& path, LoadOptions options) {
   Model model;
   model.path = path;
   model.source = read_model(path);
+  model.notes = model.source->notes;
   std::optional<TrainingStep> step;
   if (options.training_step && model.source->proto->training_info_size() > 0)
     step = take_training_step(*model.source, options, model.notes);

@@ -52,17 +52,27 @@ class ModelSource {
       inlined;  // with local functions expanded; null where there are none
   std::unique_ptr<ExternalData> external;
   std::map<std::string, WeightPlace> places;  // by the weight's name in the graph
+  std::vector<std::string> notes;             // what reading changed
 
   const std::shared_ptr<onnx::ModelProto>& imported() const { return inlined ? inlined : proto; }
 };
 
-// Parses and checks the file and expands local functions. Throws Error: unreadable, not ONNX, over
-// 2 GB, an opset outside 7..the newest known, or anything that ONNX's checker refuses.
+// Parses and checks the file, converts opsets before 7 and expands local functions. Throws Error:
+// unreadable, not ONNX, over 2 GB, an opset newer than the newest known or that cannot be
+// converted, or anything that ONNX's checker refuses.
 std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path);
 
 // The model with its local functions in place of the calls. Throws Error.
 std::shared_ptr<onnx::ModelProto> expand_functions(const onnx::ModelProto& model,
                                                    const std::string& path);
+
+// Rules know the forms of operators from this opset on.
+inline constexpr int64_t kOldestOpset = 7;
+
+// The model in the forms of kOldestOpset, by ONNX's converter, its version being older. Throws
+// Error.
+std::shared_ptr<onnx::ModelProto> convert_to_oldest_opset(const onnx::ModelProto& model,
+                                                          const std::string& path);
 
 // The checker's verdict on a model whose external files are checked elsewhere. Throws Error.
 void check_model(const onnx::ModelProto& model, const std::string& path);

@@ -14,8 +14,6 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kOldestOpset = 7;
-
 int64_t newest_opset() {
   return onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
 }
@@ -55,9 +53,8 @@ void check_versions(const onnx::ModelProto& model, const std::string& path) {
                 static_cast<int>(onnx::Version::IR_VERSION));
   const int64_t opset = opset_version(model);
   if (opset == 0) return;  // only operators of other domains
-  if (opset < kOldestOpset || opset > newest_opset())
-    throw Error("{}: opset {} is outside of the supported {}..{}; convert the model's version",
-                path, opset, kOldestOpset, newest_opset());
+  if (opset < 1 || opset > newest_opset())
+    throw Error("{}: opset {} is outside of the known 1..{}", path, opset, newest_opset());
 }
 
 // Where the files lie is settled first: the checker would say it less clearly.
@@ -124,6 +121,10 @@ std::shared_ptr<ModelSource> read_model(const std::filesystem::path& path) {
   source->external = std::make_unique<ExternalData>(path.parent_path());
   check_external_files(*source, path.string());
   check_model(*source->proto, path.string());
+  if (const int64_t opset = opset_version(*source->proto); opset > 0 && opset < kOldestOpset) {
+    source->proto = convert_to_oldest_opset(*source->proto, path.string());
+    source->notes.push_back(fmt::format("converted from opset {} to {}", opset, kOldestOpset));
+  }
   if (source->proto->functions_size() > 0)
     source->inlined = expand_functions(*source->proto, path.string());
   return source;

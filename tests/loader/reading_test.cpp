@@ -9,6 +9,7 @@ namespace headrace {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -73,13 +74,31 @@ TEST(Reading, RandomBytesAndChangedBytesNeverDoMoreThanThrow) {
   }
 }
 
+TEST(Reading, OpsetsBeforeTheSeventhAreConverted) {
+  const std::string text = R"(g (float[2,2,3] x) => (float[2,2,3] y)
+<float[2] b = {10, 20}, float[2] slope = {0.5, 2}>
+{ sum = Add<axis = 0, broadcast = 1>(x, b) y = PRelu(sum, slope) })";
+  const Model model = load_onnx(parse_onnx(text, 6, 4));
+  EXPECT_THAT(model.notes, Contains(HasSubstr("converted from opset 6 to 7")));
+  EXPECT_THAT(run(model, {floats({2, 2, 3}, {-12, 0, 1, -21, 0, 1, -12, 0, 1, -21, 0, 1})})[0],
+              ElementsAre(-1, 10, 11, -22, 10, 11, 8, 20, 21, -2, 20, 21));
+
+  const TemporaryFolder folder;
+  auto along_the_second = parse_onnx(text, 6, 4);
+  along_the_second.mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_i(1);
+  write_onnx(along_the_second, folder / "m.onnx");
+  EXPECT_THAT(refusal(folder / "m.onnx"),
+              HasSubstr("opset 6 is older than 7 and cannot be converted: node 'sum' (Add) "
+                        "broadcasts along axis 1"));
+}
+
 TEST(Reading, VersionsOutsideOfTheRange) {
   const TemporaryFolder folder;
   const std::string path = folder / "m.onnx";
   auto model = parse_onnx(kLinear);
-  model.mutable_opset_import(0)->set_version(6);
+  model.mutable_opset_import(0)->set_version(-1);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), HasSubstr("opset 6 is outside of the supported 7..28"));
+  EXPECT_THAT(refusal(path), HasSubstr("opset -1 is outside of the known 1..28"));
   model.mutable_opset_import(0)->set_version(29);
   write_onnx(model, path);
   EXPECT_THAT(refusal(path), HasSubstr("opset 29"));
