@@ -1,5 +1,7 @@
 #include "loader/import/stored_tensors.h"
 
+#include <algorithm>
+
 #include "loader/onnx/stored_tensor.h"
 #include "loader/onnx/tensor_proto.h"
 
@@ -37,7 +39,11 @@ std::string first_output_of(const NodeProto& node) {
 }  // namespace
 
 ComputedTypes computed_types(const GraphProto& graph, const Reach& reach, bool training) {
-  return {.double_as_single = training && has_double_weights(graph, reach)};
+  const auto& outputs = graph.output();
+  const bool double_output = std::any_of(outputs.begin(), outputs.end(), [](const auto& output) {
+    return output.type().tensor_type().elem_type() == onnx::TensorProto::DOUBLE;
+  });
+  return {.double_as_single = training && (double_output || has_double_weights(graph, reach))};
 }
 
 Operand unreadable(std::string what) {

@@ -14,8 +14,8 @@
 
 namespace headrace {
 
-// 16-bit floats are computed in f32. Only f32 is trained: a model whose weights are doubles is then
-// computed in it altogether.
+// 16-bit floats are computed in f32. Only f32 is trained: a model whose weights or outputs are
+// doubles is then computed in it altogether.
 ComputedTypes computed_types(const onnx::GraphProto& graph, const Reach& reach, bool training);
 
 // Stands for a tensor of a kind that no rule takes. Refused only when a node reads it: `what` then
