@@ -64,32 +64,35 @@ std::optional<double> epsilon_of_deviation(const Rewriter& r, ValueId value, Val
   return epsilon;
 }
 
-// A quotient, or a product with a reciprocal.
-std::optional<Normalized> normalized(const Rewriter& r, ValueId value) {
-  if (!r.is_private(value)) return std::nullopt;
+// `node` as a quotient, or a product with a reciprocal, of the centred and the deviation.
+std::optional<Normalized> normalized(const Rewriter& r, const Node& node) {
   ValueId numerator = kNoValue, deviation = kNoValue;
-  if (const Node* quotient = r.maker(value, "Div")) {
-    numerator = quotient->inputs[0];
-    deviation = quotient->inputs[1];
-  } else if (const Node* product = r.maker(value, "Mul")) {
+  if (node.op == "Div") {
+    numerator = node.inputs[0];
+    deviation = node.inputs[1];
+  } else if (node.op == "Mul") {
     for (const size_t i : {0, 1})
-      if (const Node* reciprocal = r.maker(product->inputs[i], "Reciprocal")) {
-        numerator = product->inputs[1 - i];
+      if (const Node* reciprocal = r.maker(node.inputs[i], "Reciprocal")) {
+        numerator = node.inputs[1 - i];
         deviation = reciprocal->inputs[0];
       }
   }
   Normalized result;
   result.x = centred(r, numerator, result.axis);
-  if (result.x == kNoValue) return std::nullopt;
+  if (result.x == kNoValue || result.axis == 0) return std::nullopt;
   const auto epsilon = epsilon_of_deviation(r, deviation, result.x, result.axis);
   if (!epsilon) return std::nullopt;
   result.epsilon = *epsilon;
   return result;
 }
 
-bool covers(const Rewriter& r, ValueId weight, const Normalized& of) {
+TensorType normalized_part(const Rewriter& r, const Normalized& of) {
   const TensorType& x = r.type(of.x);
-  return r.type(weight) == TensorType{x.dtype, Shape(x.shape.begin() + of.axis, x.shape.end())};
+  return {x.dtype, Shape(x.shape.begin() + of.axis, x.shape.end())};
+}
+
+bool covers(const Rewriter& r, ValueId weight, const Normalized& of) {
+  return r.type(weight) == normalized_part(r, of);
 }
 
 bool put_layer_norm(Rewriter& r, NodeId place, const Normalized& of, ValueId scale, ValueId bias) {
@@ -107,26 +110,109 @@ bool put_layer_norm(Rewriter& r, NodeId place, const Normalized& of, ValueId sca
   return true;
 }
 
+bool put_without_scale(Rewriter& r, NodeId place, const Normalized& of) {
+  const TensorType part = normalized_part(r, of);
+  if (part.dtype != DType::f32 && part.dtype != DType::f64) return false;
+  auto [ones, bytes] = allocate_host_tensor(part);
+  const auto count = static_cast<size_t>(part.elements());
+  if (part.dtype == DType::f64)
+    std::fill_n(reinterpret_cast<double*>(bytes), count, 1.0);
+  else
+    std::fill_n(reinterpret_cast<float*>(bytes), count, 1.0F);
+  return put_layer_norm(r, place, of, r.add_constant(r.node(place).name + "/ones", ones), kNoValue);
+}
+
+bool is_one_throughout(const Rewriter& r, ValueId scale) {
+  const Value& value = r.graph().value(scale);
+  if (value.role != Role::constant) return false;
+  const auto numbers = to_doubles(value.data);
+  return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 1; });
+}
+
+// A normalisation without a bias whose result one node alone reads.
+std::optional<Normalized> without_bias(const Rewriter& r, ValueId value) {
+  const Node* node = r.maker(value, "LayerNormalization");
+  if (node == nullptr || node->inputs.size() > 2 || !r.is_private(value)) return std::nullopt;
+  return Normalized{node->inputs[0], node->attributes.get_int("axis"),
+                    node->attributes.get_float("epsilon")};
+}
+
+// beta - mean scale, the last term also as a product with -mean or the negative of a product.
+// Gives beta, and the mean.
+struct Shift {
+  ValueId beta = kNoValue, mean = kNoValue;
+};
+ValueId other_factor(const Rewriter& r, ValueId product, ValueId factor) {
+  const Node* node = r.maker(product, "Mul");
+  if (node == nullptr) return kNoValue;
+  for (const size_t i : {0, 1})
+    if (node->inputs[i] == factor) return node->inputs[1 - i];
+  return kNoValue;
+}
+Shift shift_of(const Rewriter& r, ValueId value, ValueId scale) {
+  if (const Node* difference = r.maker(value, "Sub"))
+    return {difference->inputs[0], other_factor(r, difference->inputs[1], scale)};
+  const Node* sum = r.maker(value, "Add");
+  if (sum == nullptr) return {};
+  for (const size_t i : {0, 1}) {
+    const ValueId beta = sum->inputs[1 - i];
+    if (const Node* negative = r.maker(sum->inputs[i], "Neg"))
+      if (const ValueId mean = other_factor(r, negative->inputs[0], scale); mean != kNoValue)
+        return {beta, mean};
+    const Node* negative = r.maker(other_factor(r, sum->inputs[i], scale), "Neg");
+    if (negative != nullptr) return {beta, negative->inputs[0]};
+  }
+  return {};
+}
+
+// x s + (beta - mean s) with s = scale / sqrt(variance + epsilon), as TensorFlow writes it.
+bool fuse_scaled_and_shifted(Rewriter& r, NodeId id) {
+  const Node root = r.node(id);
+  for (const size_t i : {0, 1}) {
+    const Node* product = r.maker(root.inputs[i], "Mul");
+    if (product == nullptr) continue;
+    for (const size_t j : {0, 1}) {
+      Normalized of{.x = product->inputs[j]};
+      const ValueId s = product->inputs[1 - j];
+      const Node* scaled = r.maker(s, "Mul");
+      const Shift shift = shift_of(r, root.inputs[1 - i], s);
+      if (scaled == nullptr || shift.mean == kNoValue) continue;
+      of.axis = mean_axis(r, shift.mean, of.x);
+      if (of.axis < 1) continue;
+      for (const size_t k : {0, 1}) {
+        const Node* reciprocal = r.maker(scaled->inputs[k], "Reciprocal");
+        if (reciprocal == nullptr) continue;
+        const auto epsilon = epsilon_of_deviation(r, reciprocal->inputs[0], of.x, of.axis);
+        const ValueId scale = scaled->inputs[1 - k];
+        if (!epsilon || !covers(r, scale, of) || !covers(r, shift.beta, of)) continue;
+        of.epsilon = *epsilon;
+        return put_layer_norm(r, id, of, scale, shift.beta);
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 bool fuse_layer_norm(Rewriter& r, NodeId id) {
   const Node root = r.node(id);
+  if (const auto of = normalized(r, root)) return put_without_scale(r, id, *of);
   if (root.op == "Mul") {
     for (const size_t i : {0, 1})
-      if (const auto x = normalized(r, root.inputs[i]); x && covers(r, root.inputs[1 - i], *x))
-        return put_layer_norm(r, id, *x, root.inputs[1 - i], kNoValue);
+      if (const auto of = without_bias(r, root.inputs[i]);
+          of && is_one_throughout(r, r.maker(root.inputs[i], "LayerNormalization")->inputs[1]) &&
+          covers(r, root.inputs[1 - i], *of))
+        return put_layer_norm(r, id, *of, root.inputs[1 - i], kNoValue);
     return false;
   }
   if (root.op != "Add") return false;
-  for (const size_t i : {0, 1}) {
-    const Node* scaled = r.maker(root.inputs[i], "LayerNormalization");
-    if (scaled == nullptr || scaled->inputs.size() > 2 || !r.is_private(root.inputs[i])) continue;
-    const Normalized of{scaled->inputs[0], scaled->attributes.get_int("axis"),
-                        scaled->attributes.get_float("epsilon")};
-    const ValueId bias = root.inputs[1 - i];
-    if (covers(r, bias, of)) return put_layer_norm(r, id, of, scaled->inputs[1], bias);
-  }
-  return false;
+  for (const size_t i : {0, 1})
+    if (const auto of = without_bias(r, root.inputs[i]); of && covers(r, root.inputs[1 - i], *of)) {
+      const ValueId scale = r.maker(root.inputs[i], "LayerNormalization")->inputs[1];
+      return put_layer_norm(r, id, *of, scale, root.inputs[1 - i]);
+    }
+  return fuse_scaled_and_shifted(r, id);
 }
 
 }  // namespace headrace

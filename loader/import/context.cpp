@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "loader/onnx/size_limit.h"
 #include "loader/onnx/tensor_proto.h"
 
 namespace headrace {
@@ -12,6 +13,12 @@ Operand constant_operand(HostTensor data, std::string name) {
           .data = std::move(data),
           .name = std::move(name),
           .in_graph = std::make_shared<ValueId>(kNoValue)};
+}
+
+std::pair<HostTensor, std::byte*> allocate_constant(TensorType type) {
+  if (type.bytes() > kLargestConstant)
+    throw Unsupported("a constant of type {} would take {} bytes", to_string(type), type.bytes());
+  return allocate_host_tensor(std::move(type));
 }
 
 ImportContext::ImportContext(ImportTarget& target, ImportedNode node, std::vector<Operand> inputs)
@@ -101,6 +108,16 @@ bool ImportContext::frozen(size_t input) const {
   const int weight = inputs_.at(input).weight;
   return weight >= 0 && target_.weights != nullptr &&
          target_.weights->frozen(weight, reader(input));
+}
+
+bool ImportContext::stands_for_none(size_t input, double number) const {
+  const Operand& operand = inputs_.at(input);
+  if (!operand.has_data() || !is_float(operand.data.type.dtype)) return false;
+  if (operand.weight >= 0 && target_.weights != nullptr &&
+      !target_.weights->has_generated_name(operand.weight))
+    return false;
+  const auto values = to_doubles(operand.data);
+  return std::all_of(values.begin(), values.end(), [&](double v) { return v == number; });
 }
 
 TensorType ImportContext::type(size_t input) const {
@@ -201,11 +218,11 @@ ValueId ImportContext::cast(ValueId x, DType dtype) {
 }
 
 ValueId ImportContext::positions(int64_t n, int64_t axis, int64_t rank) {
-  std::vector<int64_t> numbers(static_cast<size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
   Shape shape(static_cast<size_t>(rank), 1);
   shape[static_cast<size_t>(axis)] = n;
-  return add_constant(make_host_tensor<int64_t>(std::move(shape), numbers));
+  auto [numbers, bytes] = allocate_constant({DType::i64, std::move(shape)});
+  std::iota(reinterpret_cast<int64_t*>(bytes), reinterpret_cast<int64_t*>(bytes) + n, 0);
+  return add_constant(numbers);
 }
 
 ValueId ImportContext::scalar(double value, DType dtype) {
@@ -224,6 +241,9 @@ ValueId ImportContext::scalar(double value, DType dtype) {
 }
 
 ValueId ImportContext::add_constant(HostTensor data) {
+  target_.constant_bytes += data.type.bytes();
+  if (target_.constant_bytes > kLargestConstants)
+    throw Unsupported("the constants before it and it take {} bytes", target_.constant_bytes);
   const size_t number = target_.graph->values().size();
   return target_.graph->add_constant(fmt::format("constant_{}", number), std::move(data));
 }

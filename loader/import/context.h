@@ -51,6 +51,10 @@ struct Operand {
 
 Operand constant_operand(HostTensor data, std::string name = {});
 
+// Room for a constant that a rule makes. Throws Unsupported where it would take more than a file
+// may ask for (loader/onnx/size_limit.h).
+std::pair<HostTensor, std::byte*> allocate_constant(TensorType type);
+
 // What the rules of If, Loop and Scan ask of the importer.
 class SubgraphImporter {
  public:
@@ -76,6 +80,7 @@ struct ImportTarget {
   KnownValues* known = nullptr;  // null: nothing that is computed is known
   ComputedTypes types = {};
   int64_t dropouts = 0;
+  int64_t constant_bytes = 0;  // of constants that rules made
 };
 
 // The node that a rule is applied to.
@@ -118,6 +123,9 @@ class ImportContext {
   ValueId state(size_t input);
   void set_state(ValueId read, ValueId replacement);
   bool frozen(size_t input) const;
+  // Whether an input holds this number throughout and has no name of its author's: what exporters
+  // write for a scale or a bias that the model does not have.
+  bool stands_for_none(size_t input, double number) const;
 
   TensorType type(size_t input) const;
   Shape shape(size_t input) const { return type(input).shape; }

@@ -59,6 +59,23 @@ ValueId standardized(ImportContext& c, ValueId x, const std::vector<int64_t>& ax
   return c.add("Div", {numerator, deviation(c, numerator, axes, epsilon)});
 }
 
+// The same over all axes from `first` on, by the fused operator.
+ValueId standardized_from(ImportContext& c, ValueId x, int64_t first, double epsilon) {
+  const TensorType type = c.type_of(x);
+  if (first >= type.rank()) return standardized(c, x, {}, epsilon);
+  auto [ones, bytes] =
+      allocate_constant({type.dtype, Shape(type.shape.begin() + first, type.shape.end())});
+  const auto count = static_cast<size_t>(ones.type.elements());
+  if (type.dtype == DType::f64)
+    std::fill_n(reinterpret_cast<double*>(bytes), count, 1.0);
+  else if (type.dtype == DType::f32)
+    std::fill_n(reinterpret_cast<float*>(bytes), count, 1.0F);
+  else
+    throw Unsupported("elements of type {}", name_of(type.dtype));
+  return c.add("LayerNormalization", {x, c.add_constant(ones)},
+               {{"axis", first}, {"epsilon", epsilon}});
+}
+
 void layer_normalization(ImportContext& c) {
   if (c.get_int("stash_type", 1) != 1) throw Unsupported("stash_type other than 1 (float)");
   const int64_t axis = c.axis(-1, c.rank(0));
@@ -81,8 +98,12 @@ ValueId per_channel(ImportContext& c, ValueId x, ValueId scale, ValueId bias) {
 }
 
 void instance_normalization(ImportContext& c) {
-  const ValueId normal =
-      standardized(c, c.value(0), axes_from(2, c.rank(0)), c.get_float("epsilon", 1e-5));
+  const ValueId normal = standardized_from(c, c.value(0), 2, c.get_float("epsilon", 1e-5));
+  // A group normalisation that was written as this operator brings ones and zeros.
+  if (c.stands_for_none(1, 1) && c.stands_for_none(2, 0)) {
+    c.result(normal);
+    return;
+  }
   c.result(per_channel(c, normal, c.value(1), c.value(2)));
 }
 
@@ -94,9 +115,8 @@ void group_normalization(ImportContext& c) {
     throw Unsupported("{} channels do not divide into {} groups", to_string(shape), groups);
   Shape grouped = {shape[0], groups, shape[1] / groups};
   grouped.insert(grouped.end(), shape.begin() + 2, shape.end());
-  const auto rank = static_cast<int64_t>(grouped.size());
-  const ValueId normal = standardized(c, c.reshape(c.value(0), grouped), axes_from(2, rank),
-                                      c.get_float("epsilon", 1e-5));
+  const ValueId normal =
+      standardized_from(c, c.reshape(c.value(0), grouped), 2, c.get_float("epsilon", 1e-5));
   if (c.opset() < 21) {
     c.result(c.reshape(per_channel(c, normal, c.value(1), c.value(2)), shape));
   } else {

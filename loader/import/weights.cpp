@@ -91,6 +91,10 @@ bool WeightTable::decide(const WeightPlace& place, const HostTensor& data) {
   return in_place || !looks_like_a_mask(data);
 }
 
+bool WeightTable::has_generated_name(int weight) const {
+  return is_generated_name(weights_[static_cast<size_t>(weight)].place.name);
+}
+
 int WeightTable::add(WeightPlace place, HostTensor data) {
   const bool trainable = decide(place, data);
   weights_.push_back({.place = std::move(place), .data = std::move(data), .trainable = trainable});

@@ -36,6 +36,8 @@ class WeightTable {
   bool at_weight_place(const std::string& name) const {
     return reach_.weight_places.count(name) > 0;
   }
+  // Whether the exporter named the tensor, not the model's author.
+  bool has_generated_name(int weight) const;
   bool trainable(int weight) const { return weights_[static_cast<size_t>(weight)].trainable; }
   // Whether --freeze names the tensor that this reader would be given.
   bool frozen(int weight, const Reader& reader) const;
