@@ -51,7 +51,7 @@ struct Bias {
 
 Bias visibility_bias(ImportContext& c, const Visibility& visible, int64_t queries, int64_t keys,
                      DType dtype) {
-  auto [bias, bytes] = allocate_host_tensor({DType::f32, {queries, keys}});
+  auto [bias, bytes] = allocate_constant({DType::f32, {queries, keys}});
   auto* to = reinterpret_cast<float*>(bytes);
   bool all_see = true;
   for (int64_t q = 0; q < queries; ++q) {

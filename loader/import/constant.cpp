@@ -9,12 +9,6 @@
 namespace headrace {
 namespace {
 
-std::pair<HostTensor, std::byte*> allocate(TensorType type) {
-  if (type.bytes() > kLargestConstant)
-    throw Unsupported("a constant of type {} would take {} bytes", to_string(type), type.bytes());
-  return allocate_host_tensor(std::move(type));
-}
-
 // Constant nodes that hold numbers are weights and never come here.
 void constant(ImportContext&) { throw Unsupported("constants that are strings"); }
 
@@ -25,7 +19,7 @@ void constant_of_shape(ImportContext& c) {
 
 template <typename T>
 HostTensor range_of(T start, T step, int64_t count) {
-  auto [tensor, bytes] = allocate({dtype_of<T>(), {count}});
+  auto [tensor, bytes] = allocate_constant({dtype_of<T>(), {count}});
   auto* to = reinterpret_cast<T*>(bytes);
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(start + static_cast<T>(i) * step);
   return tensor;
@@ -60,7 +54,7 @@ void eye_like(ImportContext& c) {
     dtype = c.computed_dtype(c.get_int("dtype", 0));
   }
   const int64_t k = c.get_int("k", 0), rows = like.shape[0], columns = like.shape[1];
-  auto [eye, bytes] = allocate({DType::f32, like.shape});
+  auto [eye, bytes] = allocate_constant({DType::f32, like.shape});
   auto* to = reinterpret_cast<float*>(bytes);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) *to++ = column - row == k ? 1.0F : 0.0F;

@@ -15,7 +15,7 @@ void is_inf(ImportContext& c) {
   const bool negative = c.get_int("detect_negative", 1) != 0;
   const bool positive = c.get_int("detect_positive", 1) != 0;
   if (!negative && !positive) {
-    auto [none, bytes] = allocate_host_tensor({DType::boolean, c.shape(0)});
+    auto [none, bytes] = allocate_constant({DType::boolean, c.shape(0)});
     std::fill_n(bytes, none.type.bytes(), std::byte{0});
     c.result(none);
     return;
@@ -68,7 +68,7 @@ void bit_shift(ImportContext& c) {
 
 // Every bit the other way round: exclusive or with ones.
 void bitwise_not(ImportContext& c) {
-  auto [ones, bytes] = allocate_host_tensor({c.type(0).dtype, {}});
+  auto [ones, bytes] = allocate_constant({c.type(0).dtype, {}});
   std::fill_n(bytes, ones.type.bytes(), std::byte{0xFF});
   c.result(c.add("BitwiseXor", {c.value(0), c.add_constant(ones)}));
 }

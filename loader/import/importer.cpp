@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 
@@ -160,6 +161,8 @@ class Importer {
       refuse(node, reason.what());
     } catch (const Error& error) {
       refuse(node, error.what());
+    } catch (const std::out_of_range&) {
+      refuse(node, "an input, a dimension or an attribute that it needs is not there");
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
       const std::string& name = node.output(static_cast<int>(i));

@@ -117,7 +117,7 @@ void hardmax(ImportContext& c) {
 ValueId element(ImportContext& c, size_t input, int64_t i) {
   const TensorType type = c.type(input);
   if (c.operand(input).kind == Operand::Kind::constant) {
-    auto [scalar, bytes] = allocate_host_tensor({type.dtype, {}});
+    auto [scalar, bytes] = allocate_constant({type.dtype, {}});
     const size_t size = size_of(type.dtype);
     std::memcpy(bytes, c.operand(input).data.data.get() + static_cast<size_t>(i) * size, size);
     return c.add_constant(scalar);

@@ -85,7 +85,7 @@ Values states_of(ImportContext& c, const Recurrence& r, size_t input) {
     if (r.batch_first) states = c.transpose(states, {1, 0, 2});
     return entries(c, states);
   }
-  auto [zeros, bytes] = allocate_host_tensor({c.type(0).dtype, {r.rows, r.hidden}});
+  auto [zeros, bytes] = allocate_constant({c.type(0).dtype, {r.rows, r.hidden}});
   std::memset(bytes, 0, static_cast<size_t>(zeros.type.bytes()));
   return Values(static_cast<size_t>(r.directions), c.add_constant(zeros));
 }

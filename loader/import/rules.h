@@ -8,7 +8,8 @@
 namespace headrace {
 
 // How one operator is made into canonical nodes, whatever its opset. `op`: its name, after its
-// domain unless that is ai.onnx ("ai.onnx.ml::Scaler").
+// domain unless that is ai.onnx ("ai.onnx.ml::Scaler"). Rules reach inputs, dimensions and lists
+// with at() where the file might have too few of them: what it throws is a refusal of the node.
 struct ImportRule {
   std::string_view op;
   void (*apply)(ImportContext&);
