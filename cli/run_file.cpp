@@ -99,7 +99,8 @@ struct Put {
   void operator()(const double* setting) const { put(*setting); }
   void operator()(const std::string* setting) const { put(text(*setting)); }
   void operator()(const Decay* setting) const { put(std::string(name_of(*setting))); }
-  void operator()(const std::optional<int64_t>* setting) const {
+  template <typename Number>
+  void operator()(const std::optional<Number>* setting) const {
     if (*setting) put(**setting);
   }
   void operator()(const std::vector<std::string>* setting) const {
