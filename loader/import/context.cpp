@@ -148,7 +148,9 @@ const HostTensor& ImportContext::constant(size_t input, std::string_view what) c
 }
 
 std::vector<int64_t> ImportContext::ints(size_t input, std::string_view what) const {
-  return to_int64s(constant(input, what));
+  const HostTensor& data = constant(input, what);
+  if (is_float(data.type.dtype)) throw Unsupported("its {} is {}", what, to_string(data.type));
+  return to_int64s(data);
 }
 
 double ImportContext::number(size_t input, std::string_view what) const {

@@ -20,6 +20,7 @@ bool truth_of(const ImportContext& c, const Operand& operand, std::string_view w
   const HostTensor* contents = c.contents(operand);
   if (contents == nullptr || contents->type.elements() != 1)
     throw Unsupported("{} is computed from data; only one known before the run is followed", what);
+  if (is_float(contents->type.dtype)) throw Unsupported("{} is a float", what);
   return to_int64s(*contents)[0] != 0;
 }
 

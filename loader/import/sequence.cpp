@@ -6,6 +6,9 @@
 namespace headrace {
 namespace {
 
+// A dimension from the file asks for items; beyond this it is a mistake or an attack.
+constexpr int64_t kMostItems = 10'000;
+
 // Sequences exist only while importing: their lengths are known, so what is put in is what comes
 // out.
 void make(ImportContext& c, std::vector<Operand> items) {
@@ -36,6 +39,8 @@ void split_to_sequence(ImportContext& c) {
   } else {
     const int64_t part = c.has(1) ? c.ints(1, "split").at(0) : 1;
     if (part < 1) throw Unsupported("parts of {}", part);
+    if ((length - 1) / part >= kMostItems)
+      throw Unsupported("a sequence of more than {} tensors", kMostItems);
     for (int64_t left = length; left > 0; left -= part) sizes.push_back(std::min(part, left));
   }
   if (std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != length)

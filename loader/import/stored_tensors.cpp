@@ -96,7 +96,8 @@ std::optional<Operand> StoredTensors::held_by(const NodeProto& node,
     return stored({.graph = path, .name = name, .holder = Holder::constant}, [&] { return *data; });
   }
   if (node.op_type() != "ConstantOfShape" || !weights_.at_weight_place(name) || inputs.empty() ||
-      inputs[0].kind != Operand::Kind::constant || inputs[0].weight < 0)
+      inputs[0].kind != Operand::Kind::constant || inputs[0].weight < 0 ||
+      is_float(inputs[0].data.type.dtype))
     return std::nullopt;
   return stored({.graph = path, .name = name, .holder = Holder::constant_of_shape},
                 [&] { return read_filled(node, to_int64s(inputs[0].data)); });
