@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <variant>
 
 #include "graph/error.h"
 #include "graph/op_def.h"
@@ -13,6 +14,26 @@ std::string value_text(const Graph& graph, ValueId id) {
   return fmt::format("%{} {}", static_cast<int32_t>(id), graph.value(id).name);
 }
 
+// Small enough that sums of dimensions, pads and the like do not overflow.
+constexpr int64_t kLargestDimension = int64_t{1} << 48;
+
+// These throw Error for what no memory can hold, which a file may well declare.
+void check_size(const TensorType& type) {
+  element_count(type.shape);
+  for (const int64_t dim : type.shape)
+    if (dim > kLargestDimension)
+      throw Error("shape {} has a dimension beyond all measure", to_string(type.shape));
+}
+void check_attributes(const Attributes& attributes) {
+  for (const auto& [name, attribute] : attributes.items()) {
+    const auto* list = std::get_if<std::vector<int64_t>>(&attribute);
+    if (list == nullptr) continue;
+    for (const int64_t entry : *list)
+      if (entry > kLargestDimension || entry < -kLargestDimension)
+        throw Error("{} {} are beyond all measure", name, to_string(*list));
+  }
+}
+
 }  // namespace
 
 ValueId Graph::add_value(Value value) {
@@ -21,6 +42,7 @@ ValueId Graph::add_value(Value value) {
 }
 
 ValueId Graph::add_input(std::string name, TensorType type) {
+  check_size(type);
   const ValueId id =
       add_value({.name = std::move(name), .type = std::move(type), .role = Role::input});
   inputs.push_back(id);
@@ -56,8 +78,10 @@ NodeId Graph::add_node(Node node, std::vector<std::string> output_names) {
   if (node.name.empty()) node.name = fmt::format("{}_{}", node.op, nodes_.size());
   std::vector<TensorType> output_types;
   try {
+    check_attributes(node.attributes);
     const auto input_types = types(node.inputs);
     output_types = get_op(node.op).infer(node, input_types);
+    for (const TensorType& type : output_types) check_size(type);
   } catch (const Error& error) {
     throw Error("node '{}' ({}): {}", node.name, node.op, error.what());
   }

@@ -228,6 +228,8 @@ class Importer {
     HEADRACE_CHECK(names != nullptr);
     if (y == nullptr || y->kind != Operand::Kind::computed)
       throw Unsupported("its y '{}' is computed by no node before it", string_attribute(node, "y"));
+    if (node.output_size() > names->strings_size())
+      throw Unsupported("{} outputs for {} tensors", node.output_size(), names->strings_size());
     std::vector<ValueId> xs;
     for (int i = 0; i < names->strings_size(); ++i) {
       if (i >= node.input_size() || node.input(i) != names->strings(i))
@@ -378,6 +380,7 @@ class Importer {
       ValueId value = kNoValue;
       try {
         value = context.value(0);
+        if (value == kNoValue) throw Unsupported("its node does not compute it");
       } catch (const Unsupported& reason) {
         refuse(keeper, fmt::format("output '{}': {}", output.name(), reason.what()));
         continue;

@@ -69,6 +69,23 @@ TEST(Refusal, FloatsWhereIntegersAreWanted) {
       ThrowsMessage<Error>(HasSubstr("is a float")));
 }
 
+TEST(Refusal, SizesWhoseSumsOverflow) {
+  EXPECT_THAT(
+      [] {
+        load_text(
+            R"(g (float[9223372036854775807] x, float[0,9223372036854775807] z) => (float[1] y)
+{ y = Concat<axis = 0>(x, x) })");
+      },
+      ThrowsMessage<Error>(HasSubstr("9223372036854775807")));
+  EXPECT_THAT(
+      [] {
+        load_text(R"(g (float[8] x) => (float[N] y)
+{ y = Pad<pads = [1, 9223372036854775806]>(x) })",
+                  7);
+      },
+      ThrowsMessage<Error>(HasSubstr("beyond all measure")));
+}
+
 TEST(Refusal, SequencesAreLimited) {
   EXPECT_THAT(
       [] {
