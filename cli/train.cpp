@@ -28,7 +28,8 @@ class Display {
   TrainObserver observer() {
     return {.planned = [this](const auto& model, const auto& plan) { planned(model, plan); },
             .progress = [this](const TrainProgress& at) { progressed(at); },
-            .evaluated = [this](const Evaluation& result) { evaluated(result); }};
+            .evaluated = [this](const Evaluation& result) { evaluated(result); },
+            .rebalanced = [this](const Rebalanced& move) { rebalanced(move); }};
   }
 
   void finish() {
@@ -58,6 +59,18 @@ class Display {
     if (result.accuracy) line += fmt::format(", accuracy {}", show_percent(*result.accuracy));
     fmt::print(evaluations_, "{} on {} samples\n", line, result.samples);
     std::fflush(evaluations_);
+  }
+
+  void rebalanced(const Rebalanced& move) {
+    if (progress_) progress_->clear();
+    std::string speeds;
+    for (const double speed : move.device_speed)
+      speeds += fmt::format("{}{:.2f}", speeds.empty() ? "" : ", ", speed);
+    spdlog::info(
+        "step {}: devices run at {} times the predicted speed; cut anew in {}, step {} "
+        "predicted instead of {}",
+        move.step, speeds, show_seconds(move.move_s), show_seconds(move.step_s_after),
+        show_seconds(move.step_s_before));
   }
 
   std::FILE* evaluations_;
@@ -94,6 +107,13 @@ nlohmann::ordered_json to_json(const TrainReport& report, const Settings& settin
   json["bubble"] = report.bubble;
   json["predicted_bubble"] = report.predicted_bubble;
   json["step_s_predicted"] = report.step_s_predicted;
+  json["rebalanced"] = nlohmann::ordered_json::array();
+  for (const Rebalanced& move : report.rebalanced)
+    json["rebalanced"].push_back({{"step", move.step},
+                                  {"device_speed", move.device_speed},
+                                  {"step_s_before", move.step_s_before},
+                                  {"step_s_after", move.step_s_after},
+                                  {"move_s", move.move_s}});
   json["notes"] = report.notes;
   json["output"] = settings.train.output;
   return json;

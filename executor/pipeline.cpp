@@ -103,6 +103,12 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
 
 Pipeline::~Pipeline() = default;
 
+std::vector<std::unique_ptr<Device>> Pipeline::dismantle(std::unique_ptr<Pipeline> pipeline) {
+  std::vector<std::unique_ptr<Device>> devices = std::move(pipeline->devices_);
+  pipeline.reset();  // its memory and kernels still belong to the devices
+  return devices;
+}
+
 // Compiles one pass for every device.
 TransferTable Pipeline::compile(PassSpec pass, const Schedule& schedule,
                                 std::vector<DeviceProgram>& programs) {

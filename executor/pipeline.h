@@ -53,6 +53,9 @@ class Pipeline {
   Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devices);
   ~Pipeline();
 
+  // The end of a pipeline whose devices go on.
+  static std::vector<std::unique_ptr<Device>> dismantle(std::unique_ptr<Pipeline> pipeline);
+
   const TrainingGraph& training() const { return spec_.training; }
   const StagePlan& plan() const { return spec_.plan; }
   int devices() const { return static_cast<int>(devices_.size()); }

@@ -93,6 +93,8 @@ PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfi
   setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
   for (const int64_t bytes : memory_limits(config.memory, devices))
     setting.devices.push_back({.memory_bytes = bytes});
+  for (size_t d = 0; d < config.device_speed.size(); ++d)
+    setting.devices.at(d).speed = config.device_speed[d];
   setting.stages_per_device = config.stages_per_device;
   setting.microbatches = config.microbatches;
   setting.link_bytes_per_s = rates.copy_bytes_per_s;
@@ -136,6 +138,10 @@ ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& 
     request.memory_limit_bytes.push_back(device.memory_bytes);
   for (size_t s = 0; s < plan.cost.size(); ++s) {
     const StageCost& cost = plan.cost[s];
+    const double speed = setting.devices[static_cast<size_t>(plan.device[s])].speed;
+    for (auto* seconds :
+         {&request.forward_s, &request.backward_input_s, &request.backward_weight_s})
+      (*seconds)[s] /= speed;
     int64_t& limit = request.memory_limit_bytes[static_cast<size_t>(plan.device[s])];
     if (limit > 0)
       limit = std::max<int64_t>(
@@ -191,7 +197,10 @@ class Planner {
     result.links = {.latency_s = rates_.copy_latency_s,
                     .bytes_per_s = rates_.copy_bytes_per_s,
                     .send_when_ready = true};
-    result.simulation = simulate(lower(result.schedule, result.plan), result.plan, result.links);
+    Machine machine;
+    for (const PartitionDevice& device : setting_.devices) machine.speed.push_back(device.speed);
+    result.simulation =
+        simulate(lower(result.schedule, result.plan), result.plan, result.links, machine);
     require_memory(result.simulation, setting_.devices, scheduler_.name());
     for (const ActionTime& update : result.simulation.update)
       result.update_s = std::max(result.update_s, update.end_s - update.start_s);
@@ -251,6 +260,12 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
   problem.simulate = nullptr;
   result.problem = std::move(problem);
   return result;
+}
+
+PreparedPlan plan_of_cut(const PreparedModel& prepared, const RunConfig& config,
+                         const Scheduler& scheduler, const std::vector<int>& stage_of_unit,
+                         const PlanCosts& costs) {
+  return Planner(prepared, config, scheduler, costs).plan(stage_of_unit);
 }
 
 std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,

@@ -20,9 +20,10 @@ struct RunConfig {
   int stages_per_device = 1;
   std::optional<int64_t> batch;  // samples per step
   int microbatches = 1;
-  std::string cost = "analytic";  // or "profile", or a file of measured costs
-  std::string memory;             // limits of the devices (device_limits.h)
-  bool simulate_cuts = true;      // partitioners may ask what a step takes
+  std::string cost = "analytic";     // or "profile", or a file of measured costs
+  std::string memory;                // limits of the devices (device_limits.h)
+  bool simulate_cuts = true;         // partitioners may ask what a step takes
+  std::vector<double> device_speed;  // seconds are the costs' divided by it; empty: 1 everywhere
   std::map<std::string, int64_t> bind;
   std::string fixed_inputs;         // .npz of inputs that are the same in every batch
   std::vector<std::string> losses;  // KIND[:output[:target]][*weight]

@@ -66,6 +66,10 @@ PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& co
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           const PlanCosts& costs);
+// The same for a cut that is known: everything but the problem and its score.
+PreparedPlan plan_of_cut(const PreparedModel& prepared, const RunConfig& config,
+                         const Scheduler& scheduler, const std::vector<int>& stage_of_unit,
+                         const PlanCosts& costs);
 // What every forward node costs with all that stays with it, as a stage by itself.
 std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,
                                   const std::vector<double>& node_seconds);

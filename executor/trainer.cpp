@@ -10,6 +10,7 @@
 #include "executor/checkpoint.h"
 #include "executor/devices.h"
 #include "executor/feeding.h"
+#include "executor/rebalance.h"
 #include "executor/trace.h"
 #include "graph/error.h"
 #include "loader/data/batches.h"
@@ -28,25 +29,30 @@ class Trainer {
   Trainer(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
           const PartitionStrategy& strategy, const TrainObserver& observer,
           const Processes& processes)
-      : config_(config), options_(options), processes_(processes), observer_(observer) {
-    if (!processes.first()) observer_ = {};
+      : config_(config),
+        options_(options),
+        scheduler_(*processes.group, scheduler),
+        strategy_(*processes.group, strategy),
+        processes_(processes),
+        observer_(observer),
+        speed_watch_(options.rebalance_window) {
+    if (!processes.first()) observer_ = {.devices = observer.devices};
     check(config.rate);
     if (options.data.empty()) throw Error("no training data: give --data");
     if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
     if (options.resume && options.checkpoint.empty())
       throw Error("--resume needs the folder: give --checkpoint");
     auto devices = make_devices(config.devices, config.threads_per_device, processes);
+    if (observer_.devices) observer_.devices(devices);
     Device& device = **std::find_if(devices.begin(), devices.end(),
                                     [](const auto& each) { return each != nullptr; });
     prepared_ = prepare_model(config, device);
-    ProcessGroup& group = *processes.group;
-    PlanCosts costs;
-    if (processes.first()) costs = plan_costs(prepared_, config, device);
-    plan_ = prepare_plan(prepared_, config, AgreedScheduler(group, scheduler),
-                         AgreedStrategy(group, strategy), agreed(group, std::move(costs)));
+    if (processes.first()) costs_ = plan_costs(prepared_, config, device);
+    costs_ = agreed(*processes.group, std::move(costs_));
+    plan_ = prepare_plan(prepared_, config, scheduler_, strategy_, costs_);
     if (observer_.planned) observer_.planned(prepared_, plan_);
     open_data();
-    pipeline_ = make_pipeline(prepared_, plan_, config, std::move(devices), processes);
+    build(std::move(devices));
   }
 
   TrainReport run() {
@@ -56,14 +62,13 @@ class Trainer {
     total_steps_ = options_.steps ? *options_.steps : options_.epochs.value_or(1) * per_epoch;
     std::ofstream log = open_log(step > 0);
     const auto started = Clock::now();
-    std::vector<double> step_seconds;
     while (step < total_steps_) {
       const auto step_started = Clock::now();
       const double rate = learning_rate(config_.rate, step, total_steps_);
       feed_batch(*pipeline_, prepared_, feeds_, source_->next().fields);
       const double loss = pipeline_->train_step({.step = step, .learning_rate = rate});
       ++step;
-      step_seconds.push_back(since(step_started));
+      report_.step_seconds.push_back(since(step_started));
       report_.losses.push_back(loss);
       if (!std::isfinite(loss))
         throw RunError("the loss is {} at step {}: a smaller --lr or --clip-norm may help", loss,
@@ -72,7 +77,7 @@ class Trainer {
         log << nlohmann::json{{"step", step},
                               {"loss", loss},
                               {"lr", rate},
-                              {"seconds", step_seconds.back()}}
+                              {"seconds", report_.step_seconds.back()}}
             << std::endl;
       show(step, first, loss, rate, since(started));
       if (evaluation_source_ && (step % per_epoch == 0 || step == total_steps_)) evaluate();
@@ -80,15 +85,47 @@ class Trainer {
           (step == total_steps_ ||
            (options_.checkpoint_every > 0 && step % options_.checkpoint_every == 0)))
         save(step);
+      if (options_.rebalance && step < total_steps_) rebalance_after(step, step - first);
     }
     if (evaluation_source_ && !report_.evaluation) evaluate();
     report_.seconds = since(started);
     report_.steps = step - first;
-    finish(step_seconds);
+    finish();
     return std::move(report_);
   }
 
  private:
+  void build(std::vector<std::unique_ptr<Device>> devices) {
+    const auto started = Clock::now();
+    pipeline_ = make_pipeline(prepared_, plan_, config_, std::move(devices), processes_);
+    build_s_ = since(started);
+    broadcast(*processes_.group, build_s_, 0);
+  }
+
+  // Weights and states go over to a pipeline of the new cut; the bits of the training stay.
+  void rebalance_after(int64_t step, int64_t steps_here) {
+    if (steps_here <= 2) return;  // caches and pages are warm behind them
+    speed_watch_.observe(*pipeline_);
+    auto speeds = speed_watch_.speeds(plan_.plan, config_.microbatches);
+    if (!speeds) return;
+    broadcast(*processes_.group, *speeds, 0);
+    auto found = rebalance(prepared_, config_, scheduler_, strategy_, costs_, plan_, *speeds,
+                           total_steps_ - step, build_s_);
+    if (!found) return;
+    const auto started = Clock::now();
+    const Checkpoint weights = capture(step);
+    auto devices = Pipeline::dismantle(std::move(pipeline_));
+    plan_ = std::move(found->plan);
+    build(std::move(devices));
+    restore(weights);
+    report_.rebalanced.push_back({.step = step,
+                                  .device_speed = found->device_speed,
+                                  .step_s_before = found->step_s_before,
+                                  .step_s_after = found->step_s_after,
+                                  .move_s = since(started)});
+    if (observer_.rebalanced) observer_.rebalanced(report_.rebalanced.back());
+  }
+
   void open_data() {
     feeds_ = feed_plan(prepared_);
     const int64_t batch = prepared_.microbatch_size * config_.microbatches;
@@ -180,7 +217,7 @@ class Trainer {
             {"data_samples", std::to_string(source_->dataset().samples())}};
   }
 
-  void save(int64_t step) {
+  Checkpoint capture(int64_t step) const {
     Checkpoint checkpoint;
     for (size_t v = 0; v < graph().values().size(); ++v) {
       const Value& value = graph().values()[v];
@@ -200,6 +237,11 @@ class Trainer {
     checkpoint.data = source_->position();
     checkpoint.seed = config_.seed;
     checkpoint.config = fingerprint();
+    return checkpoint;
+  }
+
+  void save(int64_t step) const {
+    const Checkpoint checkpoint = capture(step);
     if (processes_.first()) save_checkpoint(options_.checkpoint, checkpoint);
   }
 
@@ -213,6 +255,12 @@ class Trainer {
           it == checkpoint.config.end() || it->second != value)
         throw Error("--resume: the checkpoint was made with {} {}, this run has {}", key,
                     it == checkpoint.config.end() ? "unknown" : it->second, value);
+    restore(checkpoint);
+    source_->seek(checkpoint.data);
+    return checkpoint.step;
+  }
+
+  void restore(const Checkpoint& checkpoint) {
     const auto tensor = [&](const auto& map, const std::string& name, const TensorType& type) {
       const auto it = map.find(name);
       if (it == map.end()) throw Error("--resume: the checkpoint has no '{}'", name);
@@ -233,6 +281,7 @@ class Trainer {
     for (const std::string& state : pipeline_->own_states())
       pipeline_->set_own_state(state,
                                tensor(checkpoint.states, state, pipeline_->own_state(state).type));
+    if (prepared_.model.update) return;
     for (const auto& gradient : pipeline_->training().gradients) {
       const Value& value = graph().value(gradient.parameter);
       const auto of_parameter = checkpoint.optimizer.find(value.name);
@@ -243,12 +292,11 @@ class Trainer {
                                        tensor(of_parameter->second, state, value.type));
       }
     }
-    source_->seek(checkpoint.data);
-    return checkpoint.step;
   }
 
-  void finish(std::vector<double>& step_seconds) {
+  void finish() {
     report_.samples = report_.steps * source_->batch_size();
+    std::vector<double> step_seconds = report_.step_seconds;
     if (!step_seconds.empty()) {
       std::nth_element(step_seconds.begin(),
                        step_seconds.begin() + static_cast<std::ptrdiff_t>(step_seconds.size() / 2),
@@ -281,6 +329,8 @@ class Trainer {
 
   const RunConfig& config_;
   const TrainOptions& options_;
+  AgreedScheduler scheduler_;
+  AgreedStrategy strategy_;
   const Processes& processes_;
   TrainObserver observer_;
   PreparedModel prepared_;
@@ -290,6 +340,9 @@ class Trainer {
   std::unique_ptr<Pipeline> pipeline_;
   std::vector<int64_t> padded_targets_;
   int64_t total_steps_ = 0;
+  PlanCosts costs_;
+  SpeedWatch speed_watch_;
+  double build_s_ = 0;  // what making the pipeline took
   TrainReport report_;
 };
 

@@ -22,12 +22,23 @@ struct TrainOptions {
   std::string log;           // JSON lines, one per step
   std::string dump_weights;  // .npz
   std::string trace;         // Chrome trace of the last step
+  // Cuts anew between steps, where devices turn out to be slower or faster than planned.
+  bool rebalance = false;
+  int rebalance_window = 10;  // steps that are watched each time
 };
 
 struct Evaluation {
   double loss = 0;
   std::optional<double> accuracy;  // share of right targets, of the first classifying loss
   int64_t samples = 0;
+};
+
+// A new cut that the training went over to.
+struct Rebalanced {
+  int64_t step = 0;  // done before it
+  std::vector<double> device_speed;
+  double step_s_before = 0, step_s_after = 0;  // predicted at these speeds
+  double move_s = 0;                           // what the move took
 };
 
 struct TrainReport {
@@ -41,6 +52,8 @@ struct TrainReport {
   std::vector<int64_t> peak_bytes, predicted_peak_bytes;  // per device
   double bubble = 0, predicted_bubble = 0;
   double step_s_predicted = 0;
+  std::vector<double> step_seconds;  // of every step
+  std::vector<Rebalanced> rebalanced;
   std::vector<std::string> notes;
 };
 
@@ -51,9 +64,12 @@ struct TrainProgress {
   int64_t epoch = 0;
 };
 struct TrainObserver {
-  std::function<void(const PreparedModel&, const PreparedPlan&)> planned;
-  std::function<void(const TrainProgress&)> progress;
-  std::function<void(const Evaluation&)> evaluated;
+  std::function<void(const PreparedModel&, const PreparedPlan&)> planned = {};
+  std::function<void(const TrainProgress&)> progress = {};
+  std::function<void(const Evaluation&)> evaluated = {};
+  std::function<void(const Rebalanced&)> rebalanced = {};
+  // Called in every process before anything runs: devices may be wrapped.
+  std::function<void(std::vector<std::unique_ptr<Device>>&)> devices = {};
 };
 
 // Trains as asked: data, steps, evaluation after each epoch, checkpoints, the model written at the

@@ -1,0 +1,63 @@
+#include "executor/rebalance.h"
+
+#include <algorithm>
+
+namespace headrace {
+namespace {
+
+// Less than this may be noise of the clock, and a move is noise of its own.
+constexpr double kLeastGain = 0.03;
+
+}  // namespace
+
+void SpeedWatch::observe(const Pipeline& pipeline) {
+  auto& busy_s = busy_s_.emplace_back();
+  for (int d = 0; d < pipeline.devices(); ++d) {
+    double sum = 0;
+    for (const ActionRecord& record : pipeline.actions(d))
+      sum += record.end_s - record.start_s - record.waited_s;
+    busy_s.push_back(sum);
+  }
+}
+
+std::optional<std::vector<double>> SpeedWatch::speeds(const StagePlan& plan, int microbatches) {
+  if (busy_s_.size() < static_cast<size_t>(window_)) return std::nullopt;
+  std::vector<double> predicted_s(busy_s_[0].size());
+  for (size_t s = 0; s < plan.cost.size(); ++s) {
+    const StageCost& cost = plan.cost[s];
+    predicted_s[static_cast<size_t>(plan.device[s])] +=
+        microbatches * (cost.forward_s + cost.backward_input_s + cost.backward_weight_s);
+  }
+  std::vector<double> speeds;
+  for (size_t d = 0; d < predicted_s.size(); ++d) {
+    std::vector<double> busy_s;
+    for (const auto& step : busy_s_) busy_s.push_back(step[d]);
+    const auto middle = busy_s.begin() + static_cast<std::ptrdiff_t>(busy_s.size() / 2);
+    std::nth_element(busy_s.begin(), middle, busy_s.end());
+    speeds.push_back(*middle > 0 ? predicted_s[d] / *middle : 1);
+  }
+  forget();
+  return speeds;
+}
+
+std::optional<Rebalance> rebalance(const PreparedModel& prepared, RunConfig config,
+                                   const Scheduler& scheduler, const PartitionStrategy& strategy,
+                                   const PlanCosts& costs, const PreparedPlan& current,
+                                   const std::vector<double>& device_speed, int64_t steps_left,
+                                   double move_s) {
+  config.device_speed = device_speed;
+  const PreparedPlan as_it_is =
+      plan_of_cut(prepared, config, scheduler, current.stage_of_unit, costs);
+  Rebalance found{.plan = prepare_plan(prepared, config, scheduler, strategy, costs),
+                  .device_speed = device_speed,
+                  .step_s_before = as_it_is.simulation.step_s};
+  found.step_s_after = found.plan.simulation.step_s;
+  const double gain_s = found.step_s_before - found.step_s_after;
+  if (found.plan.stage_of_unit == current.stage_of_unit ||
+      gain_s < kLeastGain * found.step_s_before ||
+      gain_s * static_cast<double>(steps_left) < move_s)
+    return std::nullopt;
+  return found;
+}
+
+}  // namespace headrace
