@@ -11,6 +11,14 @@
 namespace headrace {
 namespace {
 
+bool has_option(const PluginRegistry& registry, const std::string& plugin,
+                const std::string& option) {
+  for (const PluginInfo& info : registry.list())
+    if (info.name == plugin)
+      return std::ranges::find(info.options, option, &PluginOption::name) != info.options.end();
+  return false;
+}
+
 void settle_stages(Candidate& candidate, const RunConfig& run) {
   const int devices = device_count(run.devices);
   std::string first_refusal;
@@ -55,9 +63,11 @@ std::vector<CandidatePartitioner> candidate_partitioners(const Settings& setting
     names = found_plugins(registry, "partitioner");
   std::vector<CandidatePartitioner> result;
   for (const std::string& name : names) {
-    const bool chosen = name == settings.partitioner;
-    result.push_back({name, registry.load_partitioner(
-                                name, chosen ? settings.partitioner_options : OptionValues{})});
+    OptionValues options =
+        name == settings.partitioner ? settings.partitioner_options : OptionValues{};
+    if (fallback == Without::all && has_option(registry, name, "time-limit"))
+      options.try_emplace("time-limit", "1");
+    result.push_back({name, registry.load_partitioner(name, options)});
   }
   return result;
 }

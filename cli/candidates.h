@@ -32,8 +32,8 @@ struct CandidatePartitioner {
 };
 
 // The partitioners that --partitioners names; without it `fallback`: the one that --partitioner
-// names, or every one that is found. --partitioner-option belongs to the one that --partitioner
-// names.
+// names, or every one that is found, which are then many to be asked often: each has a second at a
+// time if it knows a time-limit. --partitioner-option belongs to the one that --partitioner names.
 enum class Without { chosen, all };
 std::vector<CandidatePartitioner> candidate_partitioners(const Settings& settings,
                                                          const PluginRegistry& registry,

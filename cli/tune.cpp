@@ -13,6 +13,7 @@
 #include "cli/json_output.h"
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
+#include "cli/remembered_partitions.h"
 #include "cli/run_file.h"
 #include "cli/text_table.h"
 #include "executor/devices.h"
@@ -79,7 +80,11 @@ class Search {
       : settings_(settings),
         registry_(plugin_registry(settings)),
         partitioners_(candidate_partitioners(settings, registry_, Without::all)),
-        device_(planning_device(settings.run)) {}
+        device_(planning_device(settings.run)) {
+    for (CandidatePartitioner& partitioner : partitioners_)
+      partitioner.strategy =
+          std::make_unique<RememberedPartitions>(std::move(partitioner.strategy));
+  }
 
   // First with the partitioners that answer by the costs alone, then those that simulate cuts for
   // the `refined` best of what these found.
@@ -194,7 +199,7 @@ class Search {
 
   const Settings& settings_;
   const PluginRegistry registry_;
-  const std::vector<CandidatePartitioner> partitioners_;
+  std::vector<CandidatePartitioner> partitioners_;
   const std::unique_ptr<Device> device_;
   std::set<std::string> by_costs_;  // partitioners that need no simulation
   // The cuts that were found for so many micro-batches, stages per device and that scheduler.
