@@ -182,7 +182,8 @@ class Importer {
         continue;
       }
       const Operand* operand = scope.find(name);
-      HEADRACE_CHECK(operand != nullptr, "no value '{}'", name);
+      // The body that ONNX gives for an ill-formed operator may lack one.
+      if (operand == nullptr) throw Unsupported("no node makes its input '{}'", name);
       if (operand->kind == Operand::Kind::failed) {
         if (operand->name.empty()) return std::nullopt;
         throw Unsupported("its input '{}' is {}", name, operand->name);
