@@ -54,7 +54,8 @@ void Player::measure_ways() {
                 link.bytes_per_s > 0 ? static_cast<double>(routes_[r].bytes) / link.bytes_per_s : 0,
             .latency_s = link.latency_s};
     way.resources[0] = to;
-    if (!links_.card.empty() && links_.card[from] != links_.card[to]) {
+    if (!links_.card.empty() && links_.card[from] != links_.card[to] &&
+        !links_.in_same_node(from, to)) {
       way.resources[1] = devices() + links_.card[from];
       way.resources[2] = devices() + cards + links_.card[to];
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/error.h"
+#include "scheduler/check_collectives.h"
 #include "scheduler/play.h"
 #include "scheduler/routes.h"
 #include "scheduler/text.h"
@@ -32,6 +33,7 @@ class Validator {
           note(part, static_cast<int>(d), static_cast<int>(i));
     for (int stage = 0; stage < plan_.stages(); ++stage)
       for (int mb = 0; mb < schedule_.microbatches; ++mb) check_compute(stage, mb);
+    check_collectives(schedule_, source_);
     if (is_lowered(schedule_)) check_transfers();
     const Playback playback = play(schedule_, plan_, Links{}, Posting::in_place);
     if (!playback.waits.empty()) throw_deadlock(schedule_, source_, playback.waits);

@@ -14,9 +14,10 @@ namespace headrace {
 //   before F, W before I;
 // - a transfer between stages that no channel joins, a send without its receive or the other way
 //   round, a send before its values are made, a receive behind the action that reads it;
+// - an action that reads a stage's parameters where they are not gathered, gathers that nothing
+//   reads, gradients that are not reduced, or reduced twice (check_collectives.h);
 // - a deadlock, with what each device waits for. Lowered schedules are played with receives that
-// are
-//   posted at their place in the list without blocking, and sends and receives that go in list
+//   are posted at their place in the list without blocking, and sends and receives that go in list
 //   order in queues of their own; compute waits for what it reads.
 //
 // The text is a line with `source` (the plugin or file), stage and micro-batch, then the grid with

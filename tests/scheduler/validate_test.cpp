@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <tuple>
 #include <utility>
 
 #include "graph/error.h"
+#include "scheduler/data_parallel.h"
 #include "scheduler/lower.h"
 #include "scheduler/text.h"
 #include "tests/scheduler/generators.h"
@@ -55,10 +57,91 @@ TEST_F(Validate, AcceptsWholeSchedules) {
   EXPECT_EQ(lowered_error(), "no error");
   compute_.devices[0] = {f(0, 0), f(0, 1), i(0, 0), i(0, 1), w(0, 1), w(0, 0)};
   EXPECT_EQ(error(), "no error");
-  // Gathers and reductions may stand anywhere.
-  compute_.devices[0].insert(compute_.devices[0].begin(), {ActionKind::unshard, 0, -1});
-  compute_.devices[0].push_back({ActionKind::reduce_grad, 0, -1});
+}
+
+// Collectives of both devices around the same actions.
+class ValidateCollectives : public Validate {
+ protected:
+  void read(const char* csv) { compute_ = parse_csv(csv, "demo"); }
+};
+
+TEST_F(ValidateCollectives, AcceptsWhatStandsWhereItIsNeeded) {
+  read(
+      "0UNSHARD,0F0,0F1,0RESHARD,0UNSHARD,0B0,0REDUCE_GRAD,0B1,0RESHARD,0REDUCE_GRAD\n"
+      "1F0,1I0,1F1,1I1,1W0,1W1,1REDUCE_GRAD\n");
   EXPECT_EQ(error(), "no error");
+  // The next gather is asked for while one is in use; W reads no parameters.
+  read(
+      "0UNSHARD,0UNSHARD,0F0,0RESHARD,0F1,0B0,0B1,0RESHARD\n"
+      "1UNSHARD,1F0,1I0,1F1,1I1,1RESHARD,1W0,1W1\n");
+  EXPECT_EQ(error(), "no error");
+}
+
+TEST_F(ValidateCollectives, AcceptsWhatWeAdd) {
+  for (const Sharding sharding : {Sharding::none, Sharding::gradients, Sharding::weights})
+    for (const Regather regather : {Regather::stage, Regather::microbatch}) {
+      const DataParallel data_parallel = {
+          .replicas = 4, .sharding = sharding, .regather = regather};
+      for (const auto& [p, v, m] : {std::tuple{1, 1, 1}, {1, 2, 3}, {2, 2, 4}, {4, 1, 8}}) {
+        const StagePlan plan = looped_plan(p, v, 1, 1, 1);
+        for (const Schedule& schedule : {breadth_first(p, v, m), interleaved(p, v, m)}) {
+          const Schedule whole = add_collectives(schedule, data_parallel);
+          EXPECT_EQ(error_of(whole, plan), "no error");
+          EXPECT_EQ(error_of(lower(whole, plan), plan), "no error");
+        }
+      }
+    }
+}
+
+TEST_F(ValidateCollectives, ReadingWhatIsNotGathered) {
+  read("0F0,0UNSHARD,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n");
+  EXPECT_EQ(error(),
+            "demo: stage 0, micro-batch 0: 0F0 reads parameters that no UNSHARD before it "
+            "gathers\n"
+            "device 0 | [0F0]    0UNSHARD 0F1      0B0      .        0B1\n"
+            "device 1 | .        1F0      1B0      1F1      1B1      .\n");
+  read("0UNSHARD,0F0,0F1,0RESHARD,0B0,0B1\n1F0,1B0,1F1,1B1\n");
+  EXPECT_EQ(error(),
+            "demo: stage 0, micro-batch 0: 0B0 reads parameters behind RESHARD and before "
+            "UNSHARD\n"
+            "device 0 | 0UNSHARD   0F0        0F1        [0RESHARD] [0B0]      .          0B1\n"
+            "device 1 | .          .          1F0        1B0        1F1        1B1        .\n");
+}
+
+TEST_F(ValidateCollectives, GatheringTwiceOrForNothing) {
+  read("0UNSHARD,0UNSHARD,0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n");
+  EXPECT_THAT(error(), StartsWith("demo: stage 0: 0UNSHARD stands twice with no RESHARD between\n"
+                                  "device 0 | [0UNSHARD] [0UNSHARD] 0F0 "));
+  read("0UNSHARD,0F0,0F1,0B0,0B1,0RESHARD,0UNSHARD\n1F0,1B0,1F1,1B1\n");
+  EXPECT_THAT(error(),
+              StartsWith("demo: stage 0: 0UNSHARD gathers what nothing reads behind it\n"));
+  read("0UNSHARD,0RESHARD,0UNSHARD,0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n");
+  EXPECT_THAT(error(), StartsWith("demo: stage 0: 0RESHARD gives back what nothing has read since "
+                                  "its UNSHARD\ndevice 0 | [0UNSHARD] [0RESHARD]"));
+  read("0UNSHARD,0F0,0F1,0B0,0B1,0RESHARD,0RESHARD\n1F0,1B0,1F1,1B1\n");
+  EXPECT_THAT(
+      error(),
+      StartsWith("demo: stage 0: 0RESHARD stands where nothing of the stage is gathered\n"));
+}
+
+TEST_F(ValidateCollectives, ReducingTooSoonTwiceOrNotAtAll) {
+  read("0F0,0F1,0B0,0REDUCE_GRAD,0B1\n1F0,1B0,1F1,1B1,1REDUCE_GRAD\n");
+  EXPECT_EQ(error(),
+            "demo: stage 0, micro-batch 1: 0B1 stands behind the last REDUCE_GRAD of its stage\n"
+            "device 0 | 0F0            0F1            .              0B0            "
+            "[0REDUCE_GRAD] [0B1]\n"
+            "device 1 | .              1F0            1B0            1F1            1B1            "
+            "1REDUCE_GRAD\n");
+  read("0F0,0F1,0B0,0B1,0REDUCE_GRAD,0REDUCE_GRAD\n1F0,1B0,1F1,1B1,1REDUCE_GRAD\n");
+  EXPECT_THAT(error(),
+              StartsWith("demo: stage 0: 0REDUCE_GRAD stands twice with no backward between\n"));
+  read("0F0,0F1,0REDUCE_GRAD,0B0,0B1\n1F0,1B0,1F1,1B1,1REDUCE_GRAD\n");
+  EXPECT_THAT(error(),
+              StartsWith("demo: stage 0: 0REDUCE_GRAD stands before any backward of the stage\n"));
+  read("0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1,1REDUCE_GRAD\n");
+  EXPECT_THAT(error(), StartsWith("demo: stage 0: 0REDUCE_GRAD is missing on device 0, stage 1 "
+                                  "has one\n"));
+  EXPECT_THAT(error(), HasSubstr(" [0REDUCE_GRAD missing]\n"));
 }
 
 TEST_F(Validate, Missing) {
