@@ -212,4 +212,36 @@ Answer follow(const Problem& problem, const Policy& policy) {
   return Follower(problem, policy).run();
 }
 
+Answer build(const Problem& problem, const Shape& shape) {
+  Answer answer;
+  const int m = problem.microbatches;
+  int most_ahead = m;  // a device that is further than the one before would wait for it
+  for (int device = 0; device < problem.devices; ++device) {
+    const auto d = static_cast<size_t>(device);
+    most_ahead =
+        std::min({most_ahead, shape.ahead[d], static_cast<int>(problem.limit[d] + kRounding) - 1});
+    std::vector<Turn>& turns = answer.lists.emplace_back();
+    turns.reserve(3 * static_cast<size_t>(m));
+    int forwards = 0, inputs = 0, weights = 0;
+    double held = 0;
+    const auto add = [&](int kind, int& count) {
+      turns.push_back({kind, count++});
+      held += change(problem, device, kind);
+    };
+    while (forwards < most_ahead) add(HEADRACE_FORWARD, forwards);
+    while (inputs < m) {
+      if (forwards < m) {
+        while (weights < inputs && held + 1 > problem.limit[d] + kRounding)
+          add(HEADRACE_BACKWARD_WEIGHT, weights);
+        add(HEADRACE_FORWARD, forwards);
+      }
+      add(HEADRACE_BACKWARD_INPUT, inputs);
+      if (inputs - weights > shape.owed[d]) add(HEADRACE_BACKWARD_WEIGHT, weights);
+    }
+    while (weights < m) add(HEADRACE_BACKWARD_WEIGHT, weights);
+  }
+  answer.cost = cost_of(problem, answer.lists);
+  return answer;
+}
+
 }  // namespace headrace::zero_bubble

@@ -57,4 +57,15 @@ struct Answer {
 // The order that comes out when every device follows the policy in time, within the limits.
 Answer follow(const Problem& problem, const Policy& policy);
 
+// What fixes an order without looking at times, per device; ZB-H1 and ZB-H2 are of this kind.
+struct Shape {
+  std::vector<int> ahead = {};  // forwards before the first pair of F and I
+  std::vector<int> owed = {};   // a device that owes more W than this runs one behind I
+};
+
+// `ahead` forwards, then F and I in turn with the W that `owed` and the limits ask for, then what
+// is left of W. Fewer ahead where the limits, the micro-batches or the devices before allow no
+// more.
+Answer build(const Problem& problem, const Shape& shape);
+
 }  // namespace headrace::zero_bubble

@@ -1,12 +1,14 @@
 // The automatic schedule of Zero Bubble (Qi et al., arXiv 2401.10241): the best order of F, I and W
-// that a search finds within a memory limit per device. The search walks over rules that devices
-// follow in time (zb_pipeline.h): how many micro-batches a device lets in, how many W it may owe,
-// what fills a gap. It starts from a grid of them, goes uphill from the best, device by device, and
-// never answers anything worse than ZB-H1 or ZB-H2 where those fit.
+// that a search finds within a memory limit per device. The search walks over two families
+// (zb_pipeline.h): fixed orders like the hand-made ones, by how many micro-batches a device lets in
+// and how many W it may owe, and rules that devices follow in time, which also say what fills a
+// gap. In each it starts from a grid and goes uphill from the best, device by device. It never
+// answers anything worse than ZB-H1 or ZB-H2 where those fit.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <locale>
 #include <optional>
@@ -33,96 +35,135 @@ static constexpr headrace_option options[] = {
 
 namespace {
 
-// Actions that all attempts together may play: a second or two of one core.
+// Actions that the attempts in each family may play: a second or two of one core.
 constexpr int64_t kBudget = 24'000'000;
+constexpr double kRounding = 1e-12;  // of sums of seconds, relative
 constexpr int kAnyDebt = std::numeric_limits<int>::max();
 
-class Search {
+// The best member of a family whose members have two numbers per device: how many micro-batches it
+// lets in and how many W it may owe.
+template <typename Member>
+class Climb {
  public:
-  explicit Search(const Problem& problem)
-      : problem_(problem),
-        attempts_(std::max<int64_t>(
-            16, kBudget / (int64_t{3} * problem.devices * problem.microbatches))) {}
+  using Play = Answer (*)(const Problem&, const Member&);
+  using Numbers = std::vector<int> Member::*;
 
-  Lists run() {
-    for (const int depth : {1, 2}) try_handmade(depth);
-    if (best_) worst_makespan_s_ = best_->cost.makespan_s;
-    const std::vector<Policy> grid = policies();
+  Climb(const Problem& problem, Play play, Numbers in_flight, Numbers owed, int64_t attempts)
+      : problem_(problem), play_(play), in_flight_(in_flight), owed_(owed), attempts_(attempts) {}
+
+  // Answers from a grid, and from there on what changes of single devices improve. Those whose
+  // makespan is larger than `worst_makespan_s` are passed over.
+  std::optional<Answer> run(const std::vector<Member>& grid, double worst_makespan_s) {
+    worst_makespan_s_ = worst_makespan_s;
     const auto all = static_cast<int64_t>(grid.size());
     const int64_t stride = (all + attempts_ - 1) / attempts_;
     for (int64_t i = 0; i < all; i += stride) attempt(grid[static_cast<size_t>(i)]);
     while (attempts_ > 0 && improve()) {
     }
-    return std::move(best_->lists);
+    return std::move(best_);
   }
 
  private:
-  std::vector<Policy> policies() const {
-    std::vector<Policy> grid;
-    for (int eighths = 8; eighths <= 28; ++eighths)
-      for (const double debt : {-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0})
-        for (const double overrun : {0.0, 0.5, 1.0})
-          for (const bool forward_first : {false, true})
-            grid.push_back(policy(eighths / 8.0, debt, overrun, forward_first));
-    return grid;
-  }
-
-  // Devices let in `ahead` micro-batches more for each device behind them, and owe `debt` W more
-  // for each device before them; a negative debt: as many as memory allows.
-  Policy policy(double ahead, double debt, double overrun, bool forward_first) const {
-    Policy policy{.overrun = overrun, .forward_first = forward_first};
-    for (int d = 0; d < problem_.devices; ++d) {
-      policy.in_flight.push_back(1 +
-                                 static_cast<int>(std::lround(ahead * (problem_.devices - 1 - d))));
-      policy.owed.push_back(debt < 0 ? kAnyDebt : static_cast<int>(std::lround(debt * d)));
-    }
-    return policy;
-  }
-
-  void try_handmade(int depth) {
-    Answer answer;
-    for (int d = 0; d < problem_.devices; ++d)
-      answer.lists.push_back(handmade(d, problem_.devices, problem_.microbatches, depth));
-    if (!fits(problem_, answer.lists)) return;
-    answer.cost = cost_of(problem_, answer.lists);
-    if (!best_ || answer.cost < best_->cost) best_ = std::move(answer);
-  }
-
-  bool attempt(const Policy& policy) {
+  bool attempt(const Member& member) {
     --attempts_;
-    Answer answer = follow(problem_, policy);
-    if (best_ && answer.cost.makespan_s > worst_makespan_s_) return false;
-    const bool better_policy = !policy_ || answer.cost < policy_cost_;
-    if (better_policy) {
-      policy_ = policy;
-      policy_cost_ = answer.cost;
-    }
-    if (!best_ || answer.cost < best_->cost) best_ = std::move(answer);
-    return better_policy;
+    Answer answer = play_(problem_, member);
+    if (answer.cost.makespan_s > worst_makespan_s_ || (best_ && !(answer.cost < best_->cost)))
+      return false;
+    best_ = std::move(answer);
+    best_member_ = member;
+    return true;
   }
 
-  // Each device's two numbers up and down by one, kept where it helps. False: nothing helped.
+  // Each device's two numbers up and down, kept where it helps. False: nothing helped.
   bool improve() {
     bool helped = false;
-    for (size_t d = 0; policy_ && d < static_cast<size_t>(problem_.devices); ++d)
-      for (const int step : {1, -1, 2, -2}) {
+    for (size_t d = 0; best_ && d < static_cast<size_t>(problem_.devices); ++d)
+      for (const int step : {1, -1, 2, -2, 4, -4}) {
         if (attempts_ <= 0) return false;
-        Policy ahead = *policy_, debt = *policy_;
-        ahead.in_flight[d] = std::max(1, ahead.in_flight[d] + step);
-        helped |= attempt(ahead);
-        debt.owed[d] = std::max(0, std::min(debt.owed[d], problem_.microbatches) + step);
-        helped |= attempt(debt);
+        helped |= change(in_flight_, d, 1, step);
+        helped |= change(owed_, d, 0, step);
       }
     return helped;
   }
 
+  bool change(Numbers numbers, size_t device, int least, int step) {
+    Member changed = best_member_;
+    int& number = (changed.*numbers)[device];
+    const int before = std::min(number, problem_.microbatches);
+    number = std::max(least, before + step);
+    return number != before && attempt(changed);
+  }
+
   const Problem& problem_;
+  const Play play_;
+  const Numbers in_flight_, owed_;
   int64_t attempts_;
-  std::optional<Answer> best_;
   double worst_makespan_s_ = 0;
-  std::optional<Policy> policy_;  // the best, and what it costs
-  Cost policy_cost_;
+  std::optional<Answer> best_;
+  Member best_member_;
 };
+
+std::vector<int> per_device(const Problem& problem, const std::function<double(int)>& number) {
+  std::vector<int> numbers;
+  for (int d = 0; d < problem.devices; ++d)
+    numbers.push_back(static_cast<int>(std::lround(number(d))));
+  return numbers;
+}
+
+// Every device lets in `ahead` micro-batches for each device behind it, and may owe `owed` W for
+// each device before it and `more`.
+std::vector<Shape> shapes(const Problem& problem) {
+  std::vector<Shape> grid;
+  for (int eighths = 4; eighths <= 28; ++eighths)
+    for (int halves = 0; halves <= 12; ++halves)
+      for (const int more : {0, 1})
+        grid.push_back(
+            {.ahead = per_device(
+                 problem,
+                 [&](int d) { return std::floor(eighths * (problem.devices - 1 - d) / 8.0); }),
+             .owed = per_device(problem, [&](int d) { return halves * d / 2.0 + more; })});
+  return grid;
+}
+
+// The same; a negative debt: as many as memory allows.
+std::vector<Policy> policies(const Problem& problem) {
+  std::vector<Policy> grid;
+  for (int eighths = 8; eighths <= 28; ++eighths)
+    for (const double debt : {-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0})
+      for (const double overrun : {0.0, 0.5, 1.0})
+        for (const bool forward_first : {false, true})
+          grid.push_back(
+              {.in_flight = per_device(
+                   problem, [&](int d) { return 1 + eighths * (problem.devices - 1 - d) / 8.0; }),
+               .owed = per_device(problem, [&](int d) { return debt < 0 ? kAnyDebt : debt * d; }),
+               .overrun = overrun,
+               .forward_first = forward_first});
+  return grid;
+}
+
+Lists search(const Problem& problem) {
+  std::optional<Answer> best;
+  const auto take = [&](std::optional<Answer> answer) {
+    if (answer && (!best || answer->cost < best->cost)) best = std::move(answer);
+  };
+  for (const int depth : {1, 2}) {
+    Answer answer;
+    for (int d = 0; d < problem.devices; ++d)
+      answer.lists.push_back(handmade(d, problem.devices, problem.microbatches, depth));
+    if (!fits(problem, answer.lists)) continue;
+    answer.cost = cost_of(problem, answer.lists);
+    take(std::move(answer));
+  }
+  const double worst_makespan_s =
+      best ? best->cost.makespan_s * (1 + kRounding) : std::numeric_limits<double>::infinity();
+  const int64_t attempts =
+      std::max<int64_t>(16, kBudget / (int64_t{3} * problem.devices * problem.microbatches));
+  take(Climb<Shape>(problem, build, &Shape::ahead, &Shape::owed, attempts)
+           .run(shapes(problem), worst_makespan_s));
+  take(Climb<Policy>(problem, follow, &Policy::in_flight, &Policy::owed, attempts)
+           .run(policies(problem), worst_makespan_s));
+  return std::move(best->lists);
+}
 
 std::istringstream reading(const std::string& text) {
   std::istringstream stream(text);
@@ -193,7 +234,7 @@ Problem problem_of(const sdk::ScheduleRequest& r) {
 
 static void zb_search(const sdk::ScheduleRequest& r) {
   const Problem problem = problem_of(r);
-  const Lists lists = Search(problem).run();
+  const Lists lists = search(problem);
   for (int stage = 0; stage < r.stages(); ++stage)
     emit(r, stage, lists[static_cast<size_t>(stage)]);
 }

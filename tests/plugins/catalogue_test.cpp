@@ -1,10 +1,13 @@
 // Every scheduler over a grid of devices, stages and micro-batches: valid, no deadlock, gradients
 // in order, and the bubble and the memory that its paper gives.
 
+#include <iterator>
 #include <map>
 #include <optional>
 
+#include "scheduler/text.h"
 #include "tests/plugins/schedules.h"
+#include "tests/temporary_folder.h"
 
 namespace headrace {
 namespace {
@@ -19,11 +22,11 @@ struct Shape {
 // a transfer takes no time; nothing where no closed form holds. `activations`: stages' activations
 // on a device from F to I; `held`: to the end of W.
 struct Promise {
-  const char* name;
-  bool (*runs)(const Shape&);
-  std::optional<double> (*bubble)(const Shape&);
-  int (*activations)(const Shape&, int device);
-  int (*held)(const Shape&, int device);
+  const char* name = "";
+  bool (*runs)(const Shape&) = nullptr;
+  std::optional<double> (*bubble)(const Shape&) = nullptr;
+  int (*activations)(const Shape&, int device) = nullptr;
+  int (*held)(const Shape&, int device) = nullptr;
 };
 
 bool always(const Shape&) { return true; }
@@ -135,6 +138,44 @@ TEST(Catalogue, ControllableMemory) {
           EXPECT_LE(simulation.span_s - 3 * m, share * one_f_one_b + moved);
         }
       }
+}
+
+// One micro-batch per device, and as ZB-H2 holds: no device holds more, from F to W, and neither
+// span is longer than the hand-made one's. Half a micro-batch is still held between I and W.
+TEST(Catalogue, TheSearch) {
+  for (const int p : {1, 2, 4, 8})
+    for (const int m : {1, 2, 3, 4, 8, 16, 32})
+      for (const auto& [handmade, limit] : {std::pair("zb-h1", p), std::pair("zb-h2", 2 * p - 1)}) {
+        SCOPED_TRACE(fmt::format("p={} m={} limit={}", p, m, limit));
+        const Schedule schedule = make("zb-search", p, 1, m, {{"limit", std::to_string(limit)}});
+        const Simulation simulation = play(schedule, {});
+        expect_gradients_in_order(schedule);
+        EXPECT_LE(simulation.span_s, play(make(handmade, p, 1, m), {}).span_s);
+        for (const auto& actions : schedule.devices) {
+          double held = 0;
+          for (const Action& action : actions) {
+            held += action.kind == ActionKind::forward ? 1 : -0.5;
+            EXPECT_LE(held, limit);
+          }
+        }
+      }
+}
+
+// What any other scheduler made comes back from a file as it was, over the same grid.
+TEST(Catalogue, SchedulesFromFiles) {
+  const TemporaryFolder folder;
+  std::vector<Promise> others(std::begin(kPromises), std::end(kPromises));
+  for (const char* name : {"v-half", "v-min"}) others.push_back({.name = name, .runs = two_stages});
+  for (const Promise& promise : others)
+    for (const Shape& shape : grid(promise)) {
+      const auto [p, v, m] = shape;
+      SCOPED_TRACE(fmt::format("{} p={} v={} m={}", promise.name, p, v, m));
+      const Schedule schedule = make(promise.name, p, v, m);
+      const std::string path = folder.write("schedule.csv", to_csv(schedule));
+      const Schedule read = make("csv", p, v, m, {{"file", path}});
+      EXPECT_EQ(read.device_of_stage, schedule.device_of_stage);
+      EXPECT_EQ(read.devices, schedule.devices);
+    }
 }
 
 TEST(Catalogue, GroupsOfTheHybridRunOneAfterTheOther) {
