@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include "plugins/host/registry.h"
+#include "scheduler/lower.h"
+#include "scheduler/plan_for.h"
+#include "scheduler/text.h"
 #include "tests/pipelines/fixture_run.h"
+#include "tests/temporary_folder.h"
 
 namespace headrace {
 namespace {
@@ -75,6 +80,29 @@ TEST(Bits, EverySchedulerGivesTheSameWeights) {
     run.scheduler = variant.scheduler;
     EXPECT_EQ(differing(one_device, train_fixture(run, 5)), "") << variant.scheduler;
   }
+}
+
+// What another scheduler makes, through a file, as it is and with its transfers.
+TEST(Bits, SchedulesFromFilesGiveTheSameWeights) {
+  const TemporaryFolder folder;
+  FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx"};
+  const auto one_device = train_fixture(run, 5);
+  const PluginRegistry registry({std::string(HEADRACE_BINARY_DIR) + "/plugins"});
+  run.devices = "cpu:2";
+  run.stages_per_device = 2;
+  run.scheduler = "csv";
+  for (const char* name : {"zb-v", "dualpipe-v", "interleaved"})
+    for (const bool lowered : {false, true}) {
+      const auto scheduler = registry.load_scheduler(name);
+      const StagePlan plan =
+          plan_for(scheduler->place(2, 2, run.microbatches),
+                   {.forward_s = 1, .backward_input_s = 1, .backward_weight_s = 1});
+      const Schedule schedule = scheduler->schedule(request_for(plan, run.microbatches, 0));
+      const std::string path =
+          folder.write("schedule.csv", to_csv(lowered ? lower(schedule, plan) : schedule));
+      run.scheduler_options = {{"file", path}};
+      EXPECT_EQ(differing(one_device, train_fixture(run, 5)), "") << name << " " << lowered;
+    }
 }
 
 TEST(Bits, TheSameRunTwice) {

@@ -55,7 +55,7 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
                                  const Processes& processes)
     : config_(config_of(run)) {
   const PluginRegistry registry({std::string(HEADRACE_BINARY_DIR) + "/plugins"});
-  const auto scheduler = registry.load_scheduler(run.scheduler);
+  const auto scheduler = registry.load_scheduler(run.scheduler, run.scheduler_options);
   const auto strategy = registry.load_partitioner(run.partitioner);
   prepared_ = prepare_model(config_, **std::find_if(devices.begin(), devices.end(),
                                                     [](const auto& d) { return d != nullptr; }));

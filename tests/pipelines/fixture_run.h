@@ -6,6 +6,7 @@
 #include "executor/pipeline.h"
 #include "executor/run_config.h"
 #include "executor/session.h"
+#include "plugins/host/plugin_info.h"
 
 namespace headrace {
 
@@ -15,6 +16,7 @@ struct FixtureRun {
   std::string devices = "cpu:1";
   int stages_per_device = 1;
   std::string scheduler = "gpipe";
+  OptionValues scheduler_options = {};
   std::string partitioner = "balanced";
   int64_t batch = 8;
   int microbatches = 4;
