@@ -15,7 +15,7 @@ namespace headrace {
 // A folder of its own that goes with the object.
 class TemporaryFolder {
  public:
-  explicit TemporaryFolder(const std::string& parent = testing::TempDir())
+  explicit TemporaryFolder(const std::string& parent = ::testing::TempDir())
       : path_((std::filesystem::path(parent) / "headrace-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
