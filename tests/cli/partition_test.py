@@ -68,7 +68,24 @@ class PartitionTest(HeadraceTest):
             answer = self.json("partition", "--costs", self.write(costs))
             self.check_rows(costs, answer)
             names = {row["name"] for row in answer["strategies"]}
-            self.assertLessEqual({"balanced", "uniform"}, names)
+            self.assertLessEqual({"balanced", "optimal", "uniform"}, names)
+            self.assertTrue(answer["strategies"][0]["optimal"])
+            self.assertEqual(
+                [row["name"] for row in answer["refused"] if row["name"] == "graph"], ["graph"]
+            )
+
+    def test_stages_need_not_be_contiguous_where_the_call_says_so(self):
+        costs = graph()
+        for edge in costs["edges"]:
+            edge["seconds"] = 0.0
+        file = self.write(costs)
+        answer = self.json("partition", "--costs", file, "--contiguous=false", "--devices", "3")
+        self.check_rows(costs, answer)
+        best = {row["name"]: row["bottleneck_s"] for row in answer["strategies"]}
+        self.assertEqual(best["graph"], 8)  # d alone, a with e, b with c and f
+        self.assertEqual(best["optimal"], 8)
+        together = self.json("partition", "--costs", file, "--devices", "3")
+        self.assertEqual(together["strategies"][0]["bottleneck_s"], 8)
 
     def test_devices_and_loops_of_the_call(self):
         costs = graph()
