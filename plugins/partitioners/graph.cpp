@@ -41,7 +41,7 @@ std::vector<int> graph(const sdk::PartitionRequest& r) {
   std::vector<int> stages = contiguous_start(r, units);
   if (stages.empty()) stages.resize(units.seconds.size());
   const double floor_s = work_floor(units);
-  stages = search_moves(units, std::move(stages),
+  stages = search_moves(units, stages,
                         {.seed = static_cast<uint64_t>(r.option<int64_t>("seed")),
                          .starts = r.option<int>("starts"),
                          .lower_bound_s = floor_s,

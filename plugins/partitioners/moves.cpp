@@ -195,7 +195,8 @@ std::vector<int> tied(const Units& units, double least_s, double most_work_s) {
 
 }  // namespace
 
-std::vector<int> search_moves(const Units& units, std::vector<int> start, const MoveSearch& how) {
+std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
+                              const MoveSearch& how) {
   std::vector<int> first_stage(units.speed.size());
   for (int s = units.stages(); s-- > 0;) first_stage[at(units.device_of_stage[at(s)])] = s;
   std::mt19937_64 random(how.seed);

@@ -19,6 +19,7 @@ struct MoveSearch {
 // does not matter and stages may be empty: simulated annealing (Kirkpatrick et al., Science 1983)
 // from several starts. Each begins with units that exchange much tied together, and lets them go at
 // the end. The first start is `start`. Equal seeds give equal answers unless the deadline cuts in.
-std::vector<int> search_moves(const Units& units, std::vector<int> start, const MoveSearch& how);
+std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
+                              const MoveSearch& how);
 
 }  // namespace headrace::partitioners
