@@ -10,6 +10,7 @@
 #include "cli/plugin_choice.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
+#include "cli/report.h"
 #include "executor/devices.h"
 #include "executor/watch.h"
 
@@ -23,7 +24,7 @@ std::string default_output(const std::string& model) {
 // Shows a training on stderr; evaluations on stdout unless that is kept for JSON.
 class Display {
  public:
-  explicit Display(bool json) : evaluations_(json ? stderr : stdout) {}
+  Display(bool json, bool report) : evaluations_(json ? stderr : stdout), report_(report) {}
 
   TrainObserver observer() {
     return {.planned = [this](const auto& model, const auto& plan) { planned(model, plan); },
@@ -38,6 +39,8 @@ class Display {
 
  private:
   void planned(const PreparedModel& prepared, const PreparedPlan& plan) {
+    // The measured step and the simulated one have the same actions. Better now than at the end.
+    if (report_) check_drawable(2 * actions_in(plan.simulation));
     for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
     batch_ = prepared.microbatch_size * plan.schedule.microbatches;
     sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
@@ -74,6 +77,7 @@ class Display {
   }
 
   std::FILE* evaluations_;
+  bool report_;
   std::optional<Progress> progress_;
   int64_t batch_ = 0;
   int64_t epoch_ = 0;
@@ -145,7 +149,7 @@ void print_text(const TrainReport& report, const Settings& settings) {
 
 TrainReport train_here(const Settings& settings, const Processes& processes) {
   const ChosenPlugins plugins = choose_plugins(settings);
-  Display display(settings.json);
+  Display display(settings.json, !settings.report.empty());
   const TrainReport report = train(settings.run, settings.train, *plugins.scheduler,
                                    *plugins.partitioner, display.observer(), processes);
   display.finish();
@@ -168,6 +172,22 @@ TrainReport train_with_others(const Settings& settings, ProcessGroup& group) {
   }
 }
 
+// The last step beside its simulation.
+void write_pictures(const TrainReport& report, const Settings& settings) {
+  std::vector<ReportedRun> runs;
+  if (report.measured) {
+    runs.push_back(reported_run("measured", *report.measured, report.plan));
+    runs.back().measured = true;
+    runs.back().allocated_bytes = report.peak_bytes;
+  }
+  runs.push_back(reported_run("simulated", report.predicted, report.plan));
+  write_report(settings.report,
+               fmt::format("{} on {}, {}, {} micro-batches",
+                           std::filesystem::path(settings.run.model).filename().string(),
+                           settings.run.devices, settings.scheduler, report.microbatches),
+               runs, report.losses);
+}
+
 }  // namespace
 
 void train_command(const Settings& given) {
@@ -176,6 +196,7 @@ void train_command(const Settings& given) {
   const std::unique_ptr<ProcessGroup> group = join_processes(settings);
   const TrainReport report = group ? train_with_others(settings, *group) : train_here(settings, {});
   if (group && group->rank() != 0) return;
+  if (!settings.report.empty()) write_pictures(report, settings);
   if (settings.json)
     print_json(to_json(report, settings));
   else

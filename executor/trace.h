@@ -23,6 +23,11 @@ Timeline simulated_timeline(std::string name, const Simulation& simulation);
 // transfers are there where the communicator times them.
 Timeline measured_timeline(std::string name, const Pipeline& pipeline);
 
+// The same in the form of a simulation, with what devices waited for: until the transfer of an
+// input began, or else until the action that makes it was over, for data; from then on for the
+// link.
+Simulation measured_simulation(const Pipeline& pipeline);
+
 // Writes a Chrome/Perfetto trace (JSON object form): a process per timeline, and for each device
 // rows of what it computes, sends, receives and does with its replicas; slices are named as in
 // schedules ("2F0"). Written under a temporary name and renamed.

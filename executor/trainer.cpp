@@ -313,6 +313,9 @@ class Trainer {
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
     report_.step_s_predicted = plan_.simulation.step_s;
     report_.notes = prepared_.model.notes;
+    report_.plan = plan_.plan;
+    report_.predicted = plan_.simulation;
+    if (report_.steps > 0) report_.measured = measured_simulation(*pipeline_);
 
     const auto weights = read_weights(*pipeline_);
     report_.weights_sha256 = parameters_sha256(*pipeline_);

@@ -54,6 +54,9 @@ struct TrainReport {
   double step_s_predicted = 0;
   std::vector<double> step_seconds;  // of every step
   std::vector<Rebalanced> rebalanced;
+  StagePlan plan;
+  Simulation predicted;                // a step
+  std::optional<Simulation> measured;  // the last step, in the same form; none was left to do
   std::vector<std::string> notes;
 };
 

@@ -84,6 +84,39 @@ ActionTime update_of(const std::vector<ActionTime>& timeline, int device, const 
 
 }  // namespace
 
+Simulation summarize(Played played, const StagePlan& plan, const Machine& machine) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  Simulation result;
+  double first = kNever, last = -kNever;
+  std::vector<double> ends;  // per device, of compute
+  for (size_t d = 0; d < played.timeline.size(); ++d) {
+    const std::vector<ActionTime>& timeline = played.timeline[d];
+    double device_first = kNever, device_last = -kNever, busy = 0;
+    add_times(timeline, &device_first, &device_last, &busy);
+    result.busy_s.push_back(busy);
+    ends.push_back(std::max(device_last, 0.0));
+    add_peaks(timeline, static_cast<int>(d), plan, machine, result);
+    result.step_s = std::max(result.step_s, played.update[d].end_s);
+    if (device_last < device_first) continue;  // a device without a stage
+    result.span_s = std::max(result.span_s, device_last - device_first);
+    first = std::min(first, device_first);
+    last = std::max(last, device_last);
+  }
+  if (last >= first) {
+    result.makespan_s = last - first;
+    for (size_t d = 0; d < ends.size(); ++d) played.idle[d].drain_s = last - ends[d];
+  }
+  const double busiest =
+      result.busy_s.empty() ? 0 : *std::max_element(result.busy_s.begin(), result.busy_s.end());
+  const auto bubble = [&](double x) { return x > 0 ? (x - busiest) / x : 0; };
+  result.bubble_makespan = bubble(result.makespan_s);
+  result.bubble_span = bubble(result.span_s);
+  result.timeline = std::move(played.timeline);
+  result.update = std::move(played.update);
+  result.idle = std::move(played.idle);
+  return result;
+}
+
 Simulation simulate(const Schedule& schedule, const StagePlan& plan, const Links& links,
                     const Machine& machine) {
   check_fits(schedule, plan);
@@ -94,37 +127,10 @@ Simulation simulate(const Schedule& schedule, const StagePlan& plan, const Links
   }
   Playback playback = play(schedule, plan, links, Posting::early, machine);
   if (!playback.waits.empty()) throw_deadlock(schedule, "schedule", playback.waits);
-
-  constexpr double kNever = std::numeric_limits<double>::infinity();
-  Simulation result;
-  double first = kNever, last = -kNever;
-  std::vector<double> ends;  // per device, of compute
-  for (size_t d = 0; d < playback.timeline.size(); ++d) {
-    const std::vector<ActionTime>& timeline = playback.timeline[d];
-    double device_first = kNever, device_last = -kNever, busy = 0;
-    add_times(timeline, &device_first, &device_last, &busy);
-    result.busy_s.push_back(busy);
-    ends.push_back(std::max(device_last, 0.0));
-    add_peaks(timeline, static_cast<int>(d), plan, machine, result);
-    result.update.push_back(update_of(timeline, static_cast<int>(d), plan, machine));
-    result.step_s = std::max(result.step_s, result.update.back().end_s);
-    if (device_last < device_first) continue;  // a device without a stage
-    result.span_s = std::max(result.span_s, device_last - device_first);
-    first = std::min(first, device_first);
-    last = std::max(last, device_last);
-  }
-  if (last >= first) {
-    result.makespan_s = last - first;
-    for (size_t d = 0; d < ends.size(); ++d) playback.idle[d].drain_s = last - ends[d];
-  }
-  const double busiest =
-      result.busy_s.empty() ? 0 : *std::max_element(result.busy_s.begin(), result.busy_s.end());
-  const auto bubble = [&](double x) { return x > 0 ? (x - busiest) / x : 0; };
-  result.bubble_makespan = bubble(result.makespan_s);
-  result.bubble_span = bubble(result.span_s);
-  result.timeline = std::move(playback.timeline);
-  result.idle = std::move(playback.idle);
-  return result;
+  Played played{.timeline = std::move(playback.timeline), .idle = std::move(playback.idle)};
+  for (size_t d = 0; d < played.timeline.size(); ++d)
+    played.update.push_back(update_of(played.timeline[d], static_cast<int>(d), plan, machine));
+  return summarize(std::move(played), plan, machine);
 }
 
 }  // namespace headrace

@@ -62,6 +62,16 @@ struct Simulation {
   std::vector<MemoryPeak> peak_memory;         // of everything that memory.h counts
 };
 
+// When everything of a step ran, simulated or measured.
+struct Played {
+  std::vector<std::vector<ActionTime>> timeline = {};  // per device
+  std::vector<ActionTime> update = {};                 // per device
+  std::vector<Idle> idle = {};                         // per device, without the drain
+};
+
+// All that a Simulation tells, from the times alone; memory by the plan's bytes.
+Simulation summarize(Played played, const StagePlan& plan, const Machine& machine = {});
+
 // Plays a lowered schedule. All devices stand ready at time 0. Each has
 //
 // - a compute queue: F, B, I, W and overlapped pairs, one after the other in the order of its list.
