@@ -142,6 +142,14 @@ void check_written_paths(Settings& settings, unsigned commands) {
   }
 }
 
+// The file that --cluster names comes before the other options of its source.
+void apply_all(const std::vector<GivenOption>& given, Settings& settings) {
+  for (const GivenOption& each : given)
+    if (each.option->name == "cluster" && !each.values.empty())
+      apply_options(read_run_file(each.values.back(), kClusterFile), settings);
+  apply_options(given, settings);
+}
+
 Settings settle(const ParsedCommand& parsed) {
   const Command& command = *parsed.command;
   Settings settings;
@@ -152,13 +160,13 @@ Settings settle(const ParsedCommand& parsed) {
     // A run file describes a training; the commands that take one leave out what they don't need.
     if (command.takes_run_file && file.ends_with(".toml")) {
       settings.run.model.clear();
-      apply_options(read_run_file(file, command.bit | kTrain), settings);
+      apply_all(read_run_file(file, command.bit | kTrain), settings);
       if (settings.run.model.empty()) throw Error("{}: the key 'model' is missing", file);
     }
   }
   if (parsed.overrides != nullptr)
-    apply_options(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
-  apply_options(given_options(parsed), settings);
+    apply_all(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
+  apply_all(given_options(parsed), settings);
   if (!command.argument.empty() && settings.run.model.empty() && settings.partition.costs.empty())
     throw Error("{}: no model is given: headrace {} {} [options]", command.name, command.name,
                 command.argument);

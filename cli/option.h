@@ -24,6 +24,7 @@ enum CommandBit : unsigned {
   kPartition = 256,
   kTune = 512,
   kAllCommands = 1023,
+  kClusterFile = 1024,  // no command: a key of the file that --cluster names
 };
 
 // A flag whose presence clears a setting: --no-shuffle.

@@ -1,3 +1,4 @@
+#include "cli/cluster_options.h"
 #include "cli/option.h"
 #include "cli/partition_options.h"
 #include "cli/schedule_options.h"
@@ -356,8 +357,8 @@ OptionGroup output_options() {
             .meaning = Meaning::written_file},
            {.name = "report",
             .value = "F.html",
-            .help = "A page with timelines, idle time and memory of all schedules",
-            .commands = kPlan | kSchedule,
+            .help = "A page with timelines, idle time, memory (train: measured, losses too)",
+            .commands = kTrain | kPlan | kSchedule,
             .target = [](Settings& s) -> Target { return &s.report; },
             .meaning = Meaning::written_file},
            {.name = "dump-costs",
@@ -390,9 +391,9 @@ OptionGroup output_options() {
 
 const std::vector<OptionGroup>& option_groups() {
   static const std::vector<OptionGroup> groups = {
-      model_options(),    pipeline_options(),  partition_options(),
-      schedule_options(), optimizer_options(), rate_options(),
-      training_options(), output_options(),    tune_options()};
+      model_options(),   pipeline_options(),  partition_options(), schedule_options(),
+      cluster_options(), optimizer_options(), rate_options(),      training_options(),
+      output_options(),  tune_options()};
   return groups;
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/candidates.h"
+#include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/cost_report.h"
 #include "cli/json_output.h"
@@ -14,7 +15,9 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
+#include "cli/time_shares.h"
 #include "cli/timeline_text.h"
+#include "executor/devices.h"
 #include "executor/trace.h"
 #include "graph/error.h"
 #include "scheduler/text.h"
@@ -43,7 +46,7 @@ ordered_json to_json(const StageSummary& stage) {
           {"weight_stash_bytes", stage.cost.weight_stash_bytes}};
 }
 
-void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool actions,
+void report_json(const PlanSummary& summary, const PreparedPlan& plan, const Settings& settings,
                  const ordered_json& more) {
   const Simulation& simulation = plan.simulation;
   ordered_json stages = ordered_json::array(), channels = ordered_json::array();
@@ -63,6 +66,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
                        {"scheduler", summary.scheduler},
                        {"partitioner", summary.partitioner},
                        {"devices", plan.schedule.devices.size()},
+                       {"replicas", settings.cluster.data_parallel},
                        {"microbatches", plan.schedule.microbatches},
                        {"stages", stages},
                        {"channels", channels},
@@ -73,6 +77,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
                        {"bubble_makespan", simulation.bubble_makespan},
                        {"bubble_span", simulation.bubble_span},
                        {"busy", simulation.busy_s},
+                       {"idle", idle_json(simulation)},
                        {"peak_activations", simulation.peak_activations},
                        {"peak_weight_stash", simulation.peak_weight_stash},
                        {"update_s", plan.update_s},
@@ -80,7 +85,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
                        {"predicted_peak_bytes", summary.predicted_peak_bytes},
                        {"notes", summary.notes}};
   json.update(more);
-  if (actions) {
+  if (settings.actions) {
     json["actions"] = ordered_json::array();
     for (const auto& device : plan.schedule.devices) {
       ordered_json row = ordered_json::array();
@@ -89,13 +94,6 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, bool acti
     }
   }
   print_json(json);
-}
-
-// Which of its device's stages each stage is.
-std::vector<int> loops_of(const StagePlan& plan) {
-  std::vector<int> loops, stages(static_cast<size_t>(plan.devices()));
-  for (const int device : plan.device) loops.push_back(stages[device]++);
-  return loops;
 }
 
 std::string milliseconds(double seconds) { return fmt::format("{:.3f}", 1e3 * seconds); }
@@ -145,18 +143,27 @@ void print_schedule(const PlanSummary& summary, const PreparedPlan& plan, bool w
 }
 
 void print_devices(const PlanSummary& summary, const Simulation& simulation) {
-  TextTable table({{"device", Align::right},
-                   {"busy", Align::right},
-                   {"idle", Align::right},
-                   {"peak activations", Align::right},
-                   {"waiting for W", Align::right},
-                   {"peak memory", Align::right}});
-  for (size_t d = 0; d < simulation.busy_s.size(); ++d)
-    table.add({fmt::format("{}", d), show_seconds(simulation.busy_s[d]),
-               show_percent(1 - simulation.busy_s[d] / simulation.makespan_s),
-               fmt::format("{}", simulation.peak_activations[d]),
-               fmt::format("{}", simulation.peak_weight_stash[d]),
-               bytes(summary.predicted_peak_bytes[d])});
+  const TimeShares means = mean_shares(simulation);
+  std::vector<TextTable::Column> columns = {
+      {"device", Align::right}, {"busy", Align::right}, {"idle", Align::right}};
+  for (size_t cause = 1; cause < means.size(); ++cause)
+    if (means[cause].seconds > 0) columns.push_back({means[cause].name, Align::right});
+  columns.push_back({"peak activations", Align::right});
+  columns.push_back({"waiting for W", Align::right});
+  columns.push_back({"peak memory", Align::right});
+  TextTable table(std::move(columns));
+  for (size_t d = 0; d < simulation.busy_s.size(); ++d) {
+    std::vector<std::string> cells = {
+        fmt::format("{}", d), show_seconds(simulation.busy_s[d]),
+        show_percent(1 - simulation.busy_s[d] / simulation.makespan_s)};
+    const TimeShares shares = shares_of(simulation, d);
+    for (size_t cause = 1; cause < means.size(); ++cause)
+      if (means[cause].seconds > 0) cells.push_back(show_seconds(shares[cause].seconds));
+    cells.push_back(fmt::format("{}", simulation.peak_activations[d]));
+    cells.push_back(fmt::format("{}", simulation.peak_weight_stash[d]));
+    cells.push_back(bytes(summary.predicted_peak_bytes[d]));
+    table.add(std::move(cells));
+  }
   fmt::print("\n{}", table.text());
 }
 
@@ -165,6 +172,8 @@ void report_text(const PlanSummary& summary, const PreparedPlan& plan, const Set
              summary.model, show_count(summary.parameters), summary.batch,
              show_number(summary.step_flops), show_number(summary.forward_flops));
   for (const auto& note : summary.notes) fmt::print("  {}\n", note);
+  if (settings.cluster.data_parallel > 1)
+    fmt::print("  one of {} replicas is shown\n", settings.cluster.data_parallel);
   fmt::print("partition {}: at most {} of work per device and micro-batch, {} cross devices\n",
              summary.partitioner, show_seconds(plan.score.bottleneck_s),
              bytes(plan.score.cut_bytes));
@@ -202,7 +211,8 @@ std::vector<Compared> compare(const Settings& settings, const PreparedModel& mod
     entry.refused = attempt.refused;
     if (!attempt.plan) continue;
     entry.run = runs.size();
-    runs.push_back(reported_run(candidate.name, attempt.plan->simulation, attempt.plan->plan));
+    runs.push_back(reported_run(candidate.name, attempt.plan->simulation, attempt.plan->plan,
+                                costs.data_parallel));
   }
   return compared;
 }
@@ -214,10 +224,8 @@ void print_comparison(const std::vector<ReportedRun>& runs, const std::vector<Co
                    {"bubble", Align::right},
                    {"largest peak memory", Align::right}});
   for (const ReportedRun& run : runs) {
-    int64_t peak = 0;
-    for (const MemoryPeak& each : run.simulation.peak_memory) peak = std::max(peak, each.bytes);
     table.add({run.name, show_seconds(run.simulation.step_s),
-               show_percent(run.simulation.bubble_makespan), bytes(peak)});
+               show_percent(run.simulation.bubble_makespan), bytes(largest_peak(run.simulation))});
   }
   fmt::print("\n{}", table.text());
   for (const Compared& other : others)
@@ -247,22 +255,44 @@ ordered_json compared_json(const std::vector<ReportedRun>& runs,
 }
 
 std::string title_of(const Settings& settings) {
-  return fmt::format("{} on {}, {} micro-batches",
+  const int replicas = settings.cluster.data_parallel;
+  return fmt::format("{} on {}, {} micro-batches{}",
                      std::filesystem::path(settings.run.model).filename().string(),
-                     settings.run.devices, settings.run.microbatches);
+                     settings.run.devices, settings.run.microbatches,
+                     replicas > 1 ? fmt::format(", one of {} replicas", replicas) : "");
+}
+
+// Replicas share the batch out among themselves.
+Settings for_one_replica(const Settings& settings) {
+  Settings one = settings;
+  const int replicas = settings.cluster.data_parallel;
+  if (one.run.batch) {
+    if (*one.run.batch % replicas != 0)
+      throw Error("--batch {} is not divisible by --data-parallel {}", *one.run.batch, replicas);
+    *one.run.batch /= replicas;
+  }
+  return one;
 }
 
 }  // namespace
 
-void plan_command(const Settings& settings) {
-  const RunConfig& run = settings.run;
+void plan_command(const Settings& given) {
+  Settings settings = for_one_replica(given);
+  RunConfig& run = settings.run;
   const ChosenPlugins plugins = choose_plugins(settings);
   const auto device = planning_device(run);
+  const int devices = device_count(run.devices);
+  cluster_of(settings.cluster, devices);  // what it refuses is told before the model is read
   const PreparedModel model = prepare_model(run, *device);
-  const PlanCosts costs = plan_costs(model, run, *device);
+  PlanCosts costs = plan_costs(model, run, *device);
+  const Cluster cluster = cluster_of(settings.cluster, devices, measured_links(costs.rates));
+  costs.links = cluster.links;
+  costs.data_parallel = cluster.machine.data_parallel;
+  run.device_speed = cluster.machine.speed;
   const PreparedPlan plan =
       prepare_plan(model, run, *plugins.scheduler, *plugins.partitioner, costs);
-  std::vector<ReportedRun> runs = {reported_run(settings.scheduler, plan.simulation, plan.plan)};
+  std::vector<ReportedRun> runs = {
+      reported_run(settings.scheduler, plan.simulation, plan.plan, cluster.machine.data_parallel)};
   const auto others = compare(settings, model, *plugins.partitioner, costs, runs);
 
   if (!settings.train.trace.empty()) {
@@ -283,7 +313,7 @@ void plan_command(const Settings& settings) {
     if (!others.empty()) more["compared"] = compared_json(runs, others);
     if (measured) more["costs"] = cost_comparison_json(model, costs);
     if (settings.node_costs) more["nodes"] = node_costs_json(model, plan, costs, run);
-    report_json(summary, plan, settings.actions, more);
+    report_json(summary, plan, settings, more);
     return;
   }
   report_text(summary, plan, settings);

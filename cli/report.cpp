@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/quantity.h"
 #include "cli/report_drawing.h"
 #include "cli/report_page.h"
+#include "cli/time_shares.h"
 #include "graph/error.h"
 #include "loader/atomic_file.h"
 #include "scheduler/text.h"
@@ -19,41 +19,10 @@ namespace {
 
 constexpr size_t kMostActions = 200'000;  // a browser draws that in seconds
 
-// Busy time and idle time by cause, in the words and colours of the page.
-struct Share {
-  const char* css;
-  const char* name;
-  double seconds;
-};
-
-std::vector<Share> shares_of(const Simulation& simulation, size_t device) {
-  const Idle& idle = simulation.idle[device];
-  return {{"busy", "busy", simulation.busy_s[device]},
-          {"warm-up", "warm-up", idle.warm_up_s},
-          {"data", "waiting for data", idle.data_s},
-          {"link", "waiting for a link", idle.link_s},
-          {"gather", "waiting for parameters", idle.gather_s},
-          {"drain", "drain", idle.drain_s}};
-}
-
-double total_of(const std::vector<Share>& shares) {
+double total_of(const TimeShares& shares) {
   double total = 0;
-  for (const Share& share : shares) total += share.seconds;
+  for (const TimeShare& share : shares) total += share.seconds;
   return total;
-}
-
-int64_t peak_of(const Simulation& simulation) {
-  int64_t most = 0;
-  for (const MemoryPeak& peak : simulation.peak_memory) most = std::max(most, peak.bytes);
-  return most;
-}
-
-// Seconds of a cause, the mean over the devices.
-double mean_of(const Simulation& simulation, size_t cause) {
-  double sum = 0;
-  for (size_t d = 0; d < simulation.idle.size(); ++d)
-    sum += shares_of(simulation, d)[cause].seconds;
-  return simulation.idle.empty() ? 0 : sum / static_cast<double>(simulation.idle.size());
 }
 
 std::string summary_table(std::span<const ReportedRun> runs) {
@@ -62,19 +31,21 @@ std::string summary_table(std::span<const ReportedRun> runs) {
       "<th>bubble<br>of makespan</th><th>bubble<br>of span</th><th>largest peak<br>memory</th>"
       "<th>warm-up</th><th>waiting<br>for data</th><th>for a link</th><th>for parameters</th>"
       "<th>drain</th></tr>\n";
+  const bool compared = runs.size() > 1 && std::ranges::none_of(runs, &ReportedRun::measured);
   double best = runs.empty() ? 0 : runs.front().simulation.step_s;
   for (const ReportedRun& run : runs) best = std::min(best, run.simulation.step_s);
   for (const ReportedRun& run : runs) {
     const Simulation& s = run.simulation;
     html += fmt::format(
         "<tr><td>{}</td><td{}>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
-        escape_html(run.name), s.step_s == best && runs.size() > 1 ? " class=\"best\"" : "",
+        escape_html(run.name), s.step_s == best && compared ? " class=\"best\"" : "",
         show_seconds(s.step_s), show_seconds(s.makespan_s), show_seconds(s.span_s),
         show_percent(s.bubble_makespan), show_percent(s.bubble_span),
-        show_bytes(static_cast<double>(peak_of(s))));
-    for (size_t cause = 1; cause < shares_of(s, 0).size(); ++cause)
-      html +=
-          fmt::format("<td>{}</td>", mean_of(s, cause) > 0 ? show_seconds(mean_of(s, cause)) : "–");
+        show_bytes(static_cast<double>(largest_peak(s))));
+    const TimeShares means = mean_shares(s);
+    for (size_t cause = 1; cause < means.size(); ++cause)
+      html += fmt::format("<td>{}</td>",
+                          means[cause].seconds > 0 ? show_seconds(means[cause].seconds) : "–");
     html += "</tr>\n";
   }
   return html + "</table>\n";
@@ -93,7 +64,7 @@ std::string idle_bars(const Simulation& simulation) {
     const auto shares = shares_of(simulation, d);
     const double total = total_of(shares);
     html += fmt::format("<div>device {}</div><div class=\"bar\">", d);
-    for (const Share& share : shares)
+    for (const TimeShare& share : shares)
       if (share.seconds > 0)
         html +=
             fmt::format("<span class=\"{}\" style=\"width:{:.3f}%\" title=\"{}: {}, {}\"></span>",
@@ -109,8 +80,11 @@ std::string memory_legend(const ReportedRun& run) {
   for (size_t d = 0; d < run.memory.size(); ++d) {
     const MemoryPeak& peak = run.simulation.peak_memory[d];
     html += fmt::format(
-        "<span class=\"d{}\"><i style=\"--c:var(--d)\"></i>device {}: {} at {}</span>", d % 8, d,
-        show_bytes(static_cast<double>(peak.bytes)), show_seconds(peak.time_s));
+        "<span class=\"d{}\"><i style=\"--c:var(--d)\"></i>device {}: {} at {}{}</span>", d % 8, d,
+        show_bytes(static_cast<double>(peak.bytes)), show_seconds(peak.time_s),
+        d < run.allocated_bytes.size()
+            ? fmt::format(", {} allocated", show_bytes(static_cast<double>(run.allocated_bytes[d])))
+            : "");
   }
   return html + "</div>\n";
 }
@@ -118,14 +92,16 @@ std::string memory_legend(const ReportedRun& run) {
 std::string section_of(const ReportedRun& run, const Axes& axes) {
   const Simulation& s = run.simulation;
   std::string html = fmt::format(
-      "<section>\n<h2>{}</h2>\n<p>step {}, bubble {} of the makespan, {} of the span</p>\n",
-      escape_html(run.name), show_seconds(s.step_s), show_percent(s.bubble_makespan),
-      show_percent(s.bubble_span));
+      "<section>\n<h2>{}</h2>\n<p>{}step {}, bubble {} of the makespan, {} of the span</p>\n",
+      escape_html(run.name), run.measured ? "measured: " : "", show_seconds(s.step_s),
+      show_percent(s.bubble_makespan), show_percent(s.bubble_span));
   html += timeline_svg(run, axes);
   html += "<h3>Where each device's time goes, to the end of the last action</h3>\n" + idle_bars(s);
   // A schedule by itself knows no bytes.
-  if (peak_of(s) > 0)
-    html += "<h3>Memory held by each device</h3>\n" + memory_svg(run, axes) + memory_legend(run);
+  if (largest_peak(s) > 0)
+    html += fmt::format("<h3>Memory held by each device{}</h3>\n",
+                        run.measured ? ", by the plan's bytes at the measured times" : "") +
+            memory_svg(run, axes) + memory_legend(run);
   return html + "</section>\n";
 }
 
@@ -155,36 +131,53 @@ nlohmann::json json_of(const ReportedRun& run, const Axes& axes) {
 
 }  // namespace
 
+std::vector<int> loops_of(const StagePlan& plan) {
+  std::vector<int> loops, stages(static_cast<size_t>(plan.devices()));
+  for (const int device : plan.device) loops.push_back(stages[device]++);
+  return loops;
+}
+
 ReportedRun reported_run(std::string name, const Simulation& simulation, const StagePlan& plan,
                          const DataParallel& data_parallel) {
   ReportedRun run{.name = std::move(name), .simulation = simulation};
-  std::map<int, int> stages;  // of a device, so far
-  for (const int device : plan.device) run.loop_of_stage.push_back(stages[device]++);
+  run.loop_of_stage = loops_of(plan);
   for (size_t d = 0; d < simulation.timeline.size(); ++d)
     run.memory.push_back(
         memory_curve(simulation.timeline[d], static_cast<int>(d), plan, data_parallel));
   return run;
 }
 
-void write_report(const std::string& path, const std::string& title,
-                  std::span<const ReportedRun> runs) {
+size_t actions_in(const Simulation& simulation) {
   size_t actions = 0;
-  Axes axes;
-  for (const ReportedRun& run : runs) {
-    for (const auto& device : run.simulation.timeline) actions += device.size();
-    axes.end_s = std::max(axes.end_s, run.simulation.step_s);
-    axes.most_bytes = std::max(axes.most_bytes, peak_of(run.simulation));
-  }
+  for (const auto& device : simulation.timeline) actions += device.size();
+  return actions;
+}
+
+void check_drawable(size_t actions) {
   if (actions > kMostActions)
     throw Error(
         "--report: {} actions are more than a page can show ({}); use --trace or fewer "
         "micro-batches",
         actions, kMostActions);
+}
+
+void write_report(const std::string& path, const std::string& title,
+                  std::span<const ReportedRun> runs, std::span<const double> losses) {
+  size_t actions = 0;
+  Axes axes;
+  for (const ReportedRun& run : runs) {
+    actions += actions_in(run.simulation);
+    axes.end_s = std::max(axes.end_s, run.simulation.step_s);
+    axes.most_bytes = std::max(axes.most_bytes, largest_peak(run.simulation));
+  }
+  check_drawable(actions);
+  const bool measured = std::ranges::any_of(runs, &ReportedRun::measured);
   std::string body = fmt::format(
-      "<h1>{}</h1>\n<p>Simulated. All schedules on the same axes; point at an "
+      "<h1>{}</h1>\n<p>{} All schedules on the same axes; point at an "
       "action or a moment for its figures. Idle times are means over the "
       "devices.</p>\n",
-      escape_html(title));
+      escape_html(title),
+      measured ? "The last step as it was measured, beside its simulation." : "Simulated.");
   body += summary_table(runs);
   body += legend({{"var(--F)", "F forward (darker: later stages of the device)"},
                   {"var(--B)", "B backward"},
@@ -201,6 +194,7 @@ void write_report(const std::string& path, const std::string& title,
                   {"var(--link)", "waiting for a link"},
                   {"var(--gather)", "waiting for parameters"},
                   {"var(--drain)", "drain"}});
+  if (!losses.empty()) body += "<h3>Loss of each step</h3>\n" + loss_svg(losses);
   nlohmann::json json = nlohmann::json::array();
   for (const ReportedRun& run : runs) {
     body += section_of(run, axes);

@@ -206,6 +206,46 @@ std::string memory_svg(const ReportedRun& run, const Axes& axes) {
   return svg;
 }
 
+std::string loss_svg(std::span<const double> losses) {
+  constexpr size_t kMostPoints = 600;
+  const size_t each = (losses.size() + kMostPoints - 1) / kMostPoints;
+  std::vector<std::pair<double, double>> points;  // (step, loss)
+  for (size_t first = 0; first < losses.size(); first += each) {
+    const size_t count = std::min(each, losses.size() - first);
+    double sum = 0;
+    for (const double loss : losses.subspan(first, count)) sum += loss;
+    points.emplace_back(static_cast<double>(first) + static_cast<double>(count + 1) / 2,
+                        sum / static_cast<double>(count));
+  }
+  double least = points[0].second, most = least;
+  for (const auto& [step, loss] : points) {
+    least = std::min(least, loss);
+    most = std::max(most, loss);
+  }
+  const double range = most > least ? most - least : 1;
+  const auto y = [&](double loss) {
+    return kMemoryHeight - 4 - (kMemoryHeight - 18) * (loss - least) / range;
+  };
+  const auto x = [&](double step) {
+    const double last = std::max(1.0, static_cast<double>(losses.size()) - 1);
+    return kLeft + (kWidth - kLeft - kRight) * (step - 1) / last;
+  };
+  std::string svg;
+  const Out out = std::back_inserter(svg);
+  fmt::format_to(out, R"(<svg class="loss" viewBox="0 0 {} {}" role="img">)", kWidth,
+                 kMemoryHeight + kAxisHeight);
+  for (const double loss : {least, most})
+    fmt::format_to(out,
+                   R"(<line class="grid" x1="{0}" x2="{1}" y1="{2:.2f}" y2="{2:.2f}"/>)"
+                   R"(<text class="device" x="0" y="{3:.2f}">{4:.4g}</text>)",
+                   kLeft, kWidth - kRight, y(loss), y(loss) - 2, loss);
+  fmt::format_to(out, R"(<text class="tick" x="{}" y="{}">step 1 to {}</text>)", kLeft,
+                 kMemoryHeight + kAxisHeight - 7, losses.size());
+  svg += "\n<polyline class=\"d0\" points=\"";
+  for (const auto& [step, loss] : points) fmt::format_to(out, "{:.2f},{:.2f} ", x(step), y(loss));
+  return svg + "\"/></svg>\n";
+}
+
 std::string escape_html(const std::string& text) {
   std::string escaped;
   for (const char c : text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "cli/report.h"
@@ -18,6 +19,9 @@ struct Axes {
 // device's list; the memory chart has a polyline per device.
 std::string timeline_svg(const ReportedRun& run, const Axes& axes);
 std::string memory_svg(const ReportedRun& run, const Axes& axes);
+
+// The losses of steps 1, 2, ... as a line; a run of many steps is drawn by means of neighbours.
+std::string loss_svg(std::span<const double> losses);
 
 // Text in HTML, attributes included.
 std::string escape_html(const std::string& text);

@@ -11,13 +11,28 @@
 
 namespace headrace {
 
+// The machine that `schedule` and `plan` simulate, as cluster.h reads it.
+struct ClusterSettings {
+  std::string file;
+  std::optional<double> latency, bandwidth;
+  OptionValues link;  // "0-3": "1e-3,1e9"
+  std::optional<int64_t> devices_per_node, cards_per_node;
+  std::optional<double> node_latency, node_bandwidth;
+  std::vector<std::string> device_speed;  // each text a list with commas
+  int data_parallel = 1, layers_per_stage = 1;
+  std::string shard = "none", regather = "stage";
+  std::optional<double> replica_latency, replica_bandwidth;
+};
+
 // What `schedule` draws; where nothing is given, a file tells or the default holds.
 struct ScheduleSettings {
-  std::string scheduler;  // empty: breadth-first, or the file
+  std::vector<std::string> schedulers;  // none: breadth-first, or the file
   std::string csv;
   std::optional<int64_t> devices, stages_per_device, microbatches;
   std::string times = "1,1,1";  // F, I and W of a device's whole share
-  double latency = 0, optimizer_time = 0;
+  std::string bytes = "0,0,0,0,0";
+  int64_t transfer_bytes = 0;
+  double optimizer_time = 0;
   std::optional<int64_t> max_activations;
   bool lower = false, unit_steps = false;
   std::string output;
@@ -55,6 +70,7 @@ struct Settings {
   std::string onnx_test;        // folder of an ONNX backend test, for `run`
   ScheduleSettings schedule;
   PartitionSettings partition;
+  ClusterSettings cluster;
   std::string transport = "auto";
   int timeout_s = 300;     // of a transfer between processes
   int measured_steps = 5;  // of bench and tune

@@ -79,14 +79,14 @@ class Line {
 }  // namespace
 
 std::string timeline_text(const Simulation& simulation, std::span<const int> loop_of_stage,
-                          size_t columns, bool colour) {
+                          size_t columns, bool colour, double end_s) {
   const size_t digits = std::to_string(simulation.timeline.size()).size();
   const size_t margin = digits + 8;  // "device 0 "
   const size_t width = columns - margin;
+  end_s = std::max(end_s, simulation.step_s);
   const auto column = [&](double time_s) {
-    return simulation.step_s > 0 ? static_cast<size_t>(std::lround(static_cast<double>(width) *
-                                                                   time_s / simulation.step_s))
-                                 : 0;
+    return end_s > 0 ? static_cast<size_t>(std::lround(static_cast<double>(width) * time_s / end_s))
+                     : 0;
   };
   std::string text;
   for (size_t d = 0; d < simulation.timeline.size(); ++d) {
@@ -107,7 +107,7 @@ std::string timeline_text(const Simulation& simulation, std::span<const int> loo
       line.paint(column(update.start_s), column(update.end_s), "U", kUpdateColour, colour);
     text += fmt::format("device {:<{}} {}\n", d, digits, line.text(colour));
   }
-  const std::string end = show_seconds(simulation.step_s);
+  const std::string end = show_seconds(end_s);
   return text + fmt::format("{:>{}}0{:>{}}\n", "", margin, end, width - 1);
 }
 

@@ -10,6 +10,7 @@
 #include "executor/time_node.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "scheduler/data_parallel.h"
 #include "scheduler/in_flight.h"
 #include "scheduler/lower.h"
 #include "scheduler/plan_for.h"
@@ -86,8 +87,11 @@ std::vector<int> expected_in_flight(const Scheduler& scheduler, const PartitionS
   return in_flight_of_stages(schedule, plan.stages());
 }
 
+Links links_of(const PlanCosts& costs) { return costs.links.value_or(measured_links(costs.rates)); }
+
 PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfig& config,
-                                   const Scheduler& scheduler, const DeviceRates& rates) {
+                                   const Scheduler& scheduler, const PlanCosts& costs) {
+  const Links links = links_of(costs);
   const int devices = device_count(config.devices);
   PartitionSetting setting;
   setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
@@ -97,8 +101,8 @@ PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfi
     setting.devices.at(d).speed = config.device_speed[d];
   setting.stages_per_device = config.stages_per_device;
   setting.microbatches = config.microbatches;
-  setting.link_bytes_per_s = rates.copy_bytes_per_s;
-  setting.link_latency_s = rates.copy_latency_s;
+  setting.link_bytes_per_s = links.bytes_per_s;
+  setting.link_latency_s = links.latency_s;
   setting.optimizer_bytes_per_parameter_byte = optimizer_bytes_per_parameter_byte(prepared, config);
   return setting;
 }
@@ -171,8 +175,10 @@ class Planner {
           const PlanCosts& costs)
       : prepared_(prepared),
         scheduler_(scheduler),
-        setting_(partition_setting(prepared, config, scheduler, costs.rates)),
+        setting_(partition_setting(prepared, config, scheduler, costs)),
         rates_(costs.rates),
+        links_(links_of(costs)),
+        data_parallel_(costs.data_parallel),
         node_seconds_(step_seconds(prepared, costs)) {}
 
   PartitionProblem problem() const {
@@ -186,21 +192,21 @@ class Planner {
     result.node_seconds = node_seconds_;
     result.stage_of_unit = stage_of_unit;
     result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
-    // An update reads parameter, gradient and state and writes all but the gradient.
+    // An update reads parameter, gradient and state and writes all but the gradient;
+    // replicas that split the state update a part each.
+    const int parts = data_parallel_.sharding == Sharding::none ? 1 : data_parallel_.replicas;
     for (StageCost& cost : result.plan.cost)
       cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +
                                           2 * cost.optimizer_bytes) /
-                      rates_.memory_bytes_per_s;
+                      (rates_.memory_bytes_per_s * parts);
 
     result.schedule = scheduler_.schedule(schedule_request(result.plan, setting_));
     validate(result.schedule, result.plan, scheduler_.name());
-    result.links = {.latency_s = rates_.copy_latency_s,
-                    .bytes_per_s = rates_.copy_bytes_per_s,
-                    .send_when_ready = true};
-    Machine machine;
+    result.links = links_;
+    Machine machine{.speed = {}, .data_parallel = data_parallel_};
     for (const PartitionDevice& device : setting_.devices) machine.speed.push_back(device.speed);
-    result.simulation =
-        simulate(lower(result.schedule, result.plan), result.plan, result.links, machine);
+    const Schedule whole = add_collectives(result.schedule, data_parallel_);
+    result.simulation = simulate(lower(whole, result.plan), result.plan, result.links, machine);
     require_memory(result.simulation, setting_.devices, scheduler_.name());
     for (const ActionTime& update : result.simulation.update)
       result.update_s = std::max(result.update_s, update.end_s - update.start_s);
@@ -212,6 +218,8 @@ class Planner {
   const Scheduler& scheduler_;
   PartitionSetting setting_;
   DeviceRates rates_;
+  Links links_;
+  DataParallel data_parallel_;
   std::vector<double> node_seconds_;
 };
 
@@ -231,6 +239,12 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
   PlanCosts costs{.rates = std::move(rates), .node_seconds = {}};
   costs.node_seconds = node_seconds(graph, costs.rates);
   return costs;
+}
+
+Links measured_links(const DeviceRates& rates) {
+  return {.latency_s = rates.copy_latency_s,
+          .bytes_per_s = rates.copy_bytes_per_s,
+          .send_when_ready = true};
 }
 
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,

@@ -28,14 +28,19 @@ struct PreparedModel {
   int64_t microbatch_size = 0;  // samples
 };
 
-// What planning knows of the devices, all of one kind.
+// What planning knows of the devices, all of one kind, and of the machine around them.
 struct PlanCosts {
   DeviceRates rates;
   std::vector<double> node_seconds;  // of every node of the training graph
   CostTable table = {};              // of its forms, where they were measured
   int64_t measured = 0;              // forms that were run now: the others were known
   int64_t estimated = 0;             // nodes that the file of costs lacks: their costs are analytic
+  std::optional<Links> links = {};   // none: copies within this machine, by the rates
+  DataParallel data_parallel = {};   // replicas of the whole pipeline
 };
+
+// Copies within this machine, as its devices' rates say.
+Links measured_links(const DeviceRates& rates);
 
 // What will run where and when, and what that is predicted to take.
 struct PreparedPlan {

@@ -18,6 +18,10 @@ PLAN = ("plan", FIXTURES / "mlp.dynamo.onnx", "--batch", 16, "--microbatches", 4
         "cross-entropy", "--devices", "cpu:2")
 
 
+TRAIN = ("train", FIXTURES / "mlp.dynamo.onnx", "--loss", "cross-entropy", "--batch", 16,
+         "--microbatches", 4, "--devices", "cpu:2", "--threads-per-device", 1, "--data", "data.npz")
+
+
 def slices(trace, process):
     """{row: [(name, start, end)]} of one process."""
     rows = {event["tid"]: event["args"]["name"] for event in trace["traceEvents"]
@@ -51,9 +55,7 @@ class Trace(HeadraceTest):
 
     def test_of_a_run_has_the_rows_of_its_simulation(self):
         write_mlp_data(self.folder / "data.npz", 64)
-        self.succeed("train", FIXTURES / "mlp.dynamo.onnx", "--loss", "cross-entropy", "--batch", 16,
-                     "--microbatches", 4, "--devices", "cpu:2", "--threads-per-device", 1,
-                     "--data", "data.npz", "--eval", "data.npz", "--trace", "trace.json")
+        self.succeed(*TRAIN, "--eval", "data.npz", "--trace", "trace.json")
         trace = self.load()
         measured, simulated = slices(trace, 0), slices(trace, 1)
         self.assertEqual(set(measured), set(simulated))
@@ -79,6 +81,19 @@ class ScheduleAlone(HeadraceTest):
         self.assertEqual(set(page.sections[0]["boxes"]), {0, 1, 2, 3})
 
 
+    def test_several_side_by_side(self):
+        self.succeed("schedule", "--scheduler", "1f1b,zb-v,dualpipe-v,zb-h2", "--devices", 4,
+                     "--microbatches", 8, "--latency", 0.5, "--bytes", "100,50,300,300,600",
+                     "--report", "report.html", "--trace", "trace.json")
+        page = Page((self.folder / "report.html").read_text())
+        self.assertEqual([run["name"] for run in page.runs], ["1f1b", "zb-v", "dualpipe-v", "zb-h2"])
+        self.assertEqual([section["curves"] for section in page.sections], [4] * 4)
+        # One time axis: a second is as wide everywhere.
+        self.assertEqual(len({(run["end_s"], run["left"], run["right"]) for run in page.runs}), 1)
+        trace = json.loads((self.folder / "trace.json").read_text())
+        self.assertEqual({event["pid"] for event in trace["traceEvents"]}, {0, 1, 2, 3})
+
+
 class Page(html.parser.HTMLParser):
     """What a report holds: rows of boxes per section, and the JSON that its script reads."""
 
@@ -97,7 +112,7 @@ class Page(html.parser.HTMLParser):
             self.scripts.append("")
         if tag == "rect" and "data-d" in given:
             self.sections[-1]["boxes"].setdefault(int(given["data-d"]), []).append(given)
-        if tag == "polyline":
+        if tag == "polyline" and self.sections:
             self.sections[-1]["curves"] += 1
 
     def handle_data(self, data):
@@ -143,6 +158,27 @@ class Report(HeadraceTest):
             "cross-entropy", "--devices", "cpu:2", "--report", "report.html"))
         self.assertFalse((self.folder / "report.html").exists())
 
+    def test_of_a_run_shows_the_measured_step_beside_its_simulation(self):
+        write_mlp_data(self.folder / "data.npz", 64)
+        answer = self.json(*TRAIN, "--scheduler", "1f1b", "--report", "report.html")
+        text = (self.folder / "report.html").read_text()
+        page = Page(text)
+        self.assertEqual([run["name"] for run in page.runs], ["measured", "simulated"])
+        measured, simulated = page.runs
+        self.assertAlmostEqual(simulated["step_s"], answer["step_s_predicted"])
+        for ours, theirs in zip(measured["devices"], simulated["devices"]):
+            self.assertEqual(sorted(name for name, _, _ in ours),
+                             sorted(name for name, _, _ in theirs))
+        self.assertEqual([section["curves"] for section in page.sections], [2, 2])
+        self.assertRegex(text, r'<svg class="loss".*\n<polyline class="d0" points="64\.00,')
+        self.assertIn(f"step 1 to {answer['steps']}<", text)
+        self.assertEqual(text.count(" allocated</span>"), 2)
+
+    def test_of_a_run_is_refused_before_it_when_it_is_too_large(self):
+        write_mlp_data(self.folder / "data.npz", 64)
+        self.assertIn("--report", self.refuse(*TRAIN, "--batch", 60000, "--microbatches", 30000,
+                                              "--report", "report.html"))
+
     @unittest.skipUnless(shutil.which("chromium"), "no chromium here")
     def test_in_a_browser_pointing_at_an_action_tells_of_it(self):
         _, text = self.write()
@@ -166,6 +202,27 @@ class Report(HeadraceTest):
                                       r'[\d.]+ [mu]s to [\d.]+ [mu]s, takes [\d.]+ [mu]s"')
         self.assertRegex(done.stdout, r'data-memory="[\d.]+ [mu]s\ndevice 0: [\d.]+ k?B \(activations')
         self.assertRegex(done.stdout, r'data-width="1[23]\d\d')
+
+    @unittest.skipUnless(shutil.which("chromium"), "no chromium here")
+    def test_in_a_browser_several_schedules_stand_on_one_axis(self):
+        self.succeed("schedule", "--scheduler", "gpipe,zb-h1", "--devices", 4, "--microbatches", 8,
+                     "--report", "report.html")
+        page = self.folder / "drawn.html"
+        page.write_text((self.folder / "report.html").read_text().replace("</body>", """<script>
+            const ends = [...document.querySelectorAll("section")].map(section => Math.max(
+                ...[...section.querySelectorAll("rect")].map(box => box.getBoundingClientRect().right)));
+            const axis = document.querySelector("svg.timeline").getBoundingClientRect();
+            document.body.dataset.share = ends.map(end => Math.round(
+                1200 * (end - axis.left) / axis.width)).join(" ");
+            </script></body>"""))
+        done = subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200",
+             f"--user-data-dir={self.folder}/profile", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        first, second = map(int, re.search(r'data-share="(\d+) (\d+)"', done.stdout).groups())
+        # 33 s and 27 s on an axis of 33 s.
+        self.assertAlmostEqual((second - 64) / (first - 64), 27 / 33, delta=0.01)
 
 
 @unittest.skipUnless(hasattr(os, "openpty"), "no pseudo-terminals here")

@@ -65,6 +65,48 @@ class Figures(HeadraceTest):
         self.assertIn("1SEND_B0", self.succeed("schedule", "--unit-steps").stdout)
 
 
+class Several(HeadraceTest):
+    def test_json_is_a_list(self):
+        several = self.json(*P4, "--scheduler", "1f1b,zb-h1", "--scheduler", "hybrid:depth=2",
+                            "--latency", 0.5)["schedules"]
+        self.assertEqual([each["scheduler"] for each in several],
+                         ["1f1b", "zb-h1", "hybrid:depth=2"])
+        self.assertEqual(several[0], self.json(*P4, "--scheduler", "1f1b", "--latency", 0.5))
+        alone = self.json(*P4, "--scheduler", "hybrid", "--scheduler-option", "depth=2",
+                          "--latency", 0.5)
+        self.assertEqual({**several[2], "scheduler": "hybrid"}, alone)
+
+    def test_numbers_behind_a_comma_belong_to_the_value(self):
+        several = self.json(*P4, "--scheduler", "zb-search:limit=4,4,3,2:stash=1,gpipe")["schedules"]
+        self.assertEqual([each["scheduler"] for each in several],
+                         ["zb-search:limit=4,4,3,2:stash=1", "gpipe"])
+        self.assertLessEqual(several[0]["peak_activations"][3], 2)
+
+    def test_text_is_one_table(self):
+        text = self.succeed(*P4, "--scheduler", "1f1b,zb-h2", "--latency", 0.5).stdout
+        self.assertRegex(text, r"\nschedule  +stages  +makespan  +bubble  +span  +bubble  +busy .*"
+                               r"warm-up .*waiting for data .*waiting for a link .*drain "
+                               r".*peak activations  +waiting for W\n")
+        self.assertRegex(text, r"\n1f1b  +4  +41\.0 s  +41\.5 %  +41\.0 s ")
+        self.assertRegex(text, r"\nzb-h2  +4  +28\.5 s  +15\.8 %  +27\.0 s  +11\.1 % ")
+        self.assertEqual(text.count("device 3 |"), 2)
+
+    def test_stages_are_as_each_serves_and_refusals_are_told(self):
+        several = self.json(*P4[:-1], 6, "--stages-per-device", 2, "--scheduler",
+                            "breadth-first,1f1b,dualpipe-v")["schedules"]
+        self.assertEqual([each.get("stages") for each in several], [8, 4, None])
+        self.assertIn("--microbatches 8 would fit", several[2]["refused"])
+
+    def test_refusals(self):
+        two = (*P4, "--scheduler", "gpipe,1f1b")
+        self.assertIn("holds one schedule, 2 were asked for", self.refuse(*two, "--output", "x.csv"))
+        self.assertIn("write it behind one: gpipe:NAME=VALUE",
+                      self.refuse(*two, "--scheduler-option", "depth=1"))
+        self.assertIn("no scheduler 'gpip'", self.refuse(*P4, "--scheduler", "1f1b,gpip"))
+        self.assertIn("'depth' is not of the form name=value",
+                      self.refuse(*P4, "--scheduler", "hybrid:depth"))
+
+
 class Files(HeadraceTest):
     def test_schedule_goes_out_and_comes_back(self):
         for lowered in ((), ("--lower",)):
