@@ -116,8 +116,9 @@ class Search {
                        plan_costs(model, sized.run, *device_));
       found[i].measured = measure_steps(model, plan, sized.run, settings_.measured_steps);
     }
-    std::ranges::stable_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), {},
-                             [](const Found& each) { return each.measured->step_s; });
+    std::ranges::stable_sort(
+        found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), {},
+        [](const Found& each) { return each.measured ? each.measured->step_s : each.step_s; });
   }
 
   std::vector<Found> found;  // best first, those that cut and order alike once

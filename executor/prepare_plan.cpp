@@ -160,10 +160,9 @@ void require_memory(const Simulation& simulation, const std::vector<PartitionDev
     const int64_t peak = simulation.peak_memory[d].bytes, limit = devices[d].memory_bytes;
     if (limit > 0 && peak > limit)
       throw Error(
-          "scheduler {}: device {} would hold {} bytes at its peak, "
-          "its limit is {}; use more "
-          "devices, smaller micro-batches or a scheduler that holds "
-          "fewer of them",
+          "scheduler {}: device {} would hold {} bytes at its peak, its limit is {}; use more "
+          "devices, "
+          "smaller micro-batches or a scheduler that holds fewer of them",
           scheduler, d, peak, limit);
   }
 }
@@ -192,8 +191,8 @@ class Planner {
     result.node_seconds = node_seconds_;
     result.stage_of_unit = stage_of_unit;
     result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
-    // An update reads parameter, gradient and state and writes all but the gradient;
-    // replicas that split the state update a part each.
+    // An update reads parameter, gradient and state and writes all but the gradient; replicas that
+    // split the state update a part each.
     const int parts = data_parallel_.sharding == Sharding::none ? 1 : data_parallel_.replicas;
     for (StageCost& cost : result.plan.cost)
       cost.update_s = static_cast<double>(2 * cost.parameter_bytes + cost.gradient_bytes +

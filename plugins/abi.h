@@ -111,10 +111,10 @@ typedef struct headrace_host {
   /* Since 1.2. What a partitioner proved: no partition of the request has a bottleneck of fewer
    * seconds. The last call counts. Before the answer is complete or after, at will. */
   int32_t (*bound)(void* context, double lower_bound_s);
-  /* Since 1.2. For a partitioner: what a whole step takes if node i goes to stage_of_node[i], as the
-   * scheduler that the user chose runs it, by simulation; infinity where that is no partition of
-   * the request or does not fit the devices' memory. Takes as long as planning does. NULL where no
-   * scheduler is chosen. */
+  /* Since 1.2. For a partitioner: what a whole step takes if node i goes to stage_of_node[i], as
+   * the scheduler that the user chose runs it, by simulation; infinity where that is no partition
+   * of the request or does not fit the devices' memory. Takes as long as planning does. NULL where
+   * no scheduler is chosen. */
   int32_t (*simulate)(void* context, const int32_t* stage_of_node, double* step_s);
 } headrace_host;
 
