@@ -224,7 +224,7 @@ void Pipeline::make_tasks() {
     update_programs_[d].gather.run(*update_link_, context(), workspaces_[d].data(), started_);
   };
   for (size_t d = 0; d < devices_.size(); ++d)
-    begins_.push_back([at = spec_.processes.whereabouts, d](const Action& action) {
+    begins_.emplace_back([at = spec_.processes.whereabouts, d](const Action& action) {
       if (at != nullptr) at->at(static_cast<int>(d), action);
     });
   gradient_task_ = [backward](int device) { backward(static_cast<size_t>(device)); };

@@ -97,7 +97,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
     losses.terms.push_back({.value = forward.graph.outputs.at(0)});
   else
     losses = attach_losses(forward.graph, config.losses);
-  Trimmed trimmed = trim(std::move(forward), std::move(losses));
+  Trimmed trimmed = trim(forward, std::move(losses));
 
   prepared.targets = trimmed.losses.targets;
   prepared.correct_counts = trimmed.losses.correct_counts;
