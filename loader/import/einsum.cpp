@@ -248,7 +248,7 @@ void einsum(ImportContext& c) {
     Labels ones;
     for (const Label label : term.labels)
       if (sizes[label] != 1 && contraction.size_of(term, label) == 1) ones.push_back(label);
-    if (!ones.empty()) term = contraction.squeezed(std::move(term), ones);
+    if (!ones.empty()) term = contraction.squeezed(term, ones);
   }
   for (const Label label : result)
     if (sizes.count(label) == 0 || std::count(result.begin(), result.end(), label) > 1)

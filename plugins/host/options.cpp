@@ -79,8 +79,7 @@ OptionValues settle_options(const PluginInfo& plugin, const OptionValues& given)
     values[option.name] = option.default_value;
   }
   for (const auto& [name, value] : given) {
-    const auto option = std::find_if(plugin.options.begin(), plugin.options.end(),
-                                     [&](const PluginOption& o) { return o.name == name; });
+    const auto option = std::ranges::find(plugin.options, name, &PluginOption::name);
     if (option == plugin.options.end()) {
       if (names.empty())
         throw Error("{} {} has no options, '{}' was given", plugin.kind, plugin.name, name);
