@@ -150,8 +150,8 @@ void print_text(const TrainReport& report, const Settings& settings) {
 TrainReport train_here(const Settings& settings, const Processes& processes) {
   const ChosenPlugins plugins = choose_plugins(settings);
   Display display(settings.json, !settings.report.empty());
-  const TrainReport report = train(settings.run, settings.train, *plugins.scheduler,
-                                   *plugins.partitioner, display.observer(), processes);
+  TrainReport report = train(settings.run, settings.train, *plugins.scheduler, *plugins.partitioner,
+                             display.observer(), processes);
   display.finish();
   return report;
 }
