@@ -1,12 +1,12 @@
 #include "cli/candidates.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "cli/plugin_choice.h"
 #include "executor/devices.h"
 #include "graph/error.h"
+#include "graph/parse_number.h"
 
 namespace headrace {
 namespace {
@@ -76,12 +76,10 @@ std::vector<int> numbers_of(const std::vector<std::string>& lists, const std::st
   constexpr int kMost = 1 << 20;
   std::set<int> numbers;
   for (const std::string& item : listed_names(lists, option)) {
-    int number = 0;
-    const char* end = item.data() + item.size();
-    const auto [stop, error] = std::from_chars(item.data(), end, number);
-    if (error != std::errc() || stop != end || number < 1 || number > kMost)
+    const auto number = parse_number<int>(item);
+    if (!number || *number < 1 || *number > kMost)
       throw Error("{}: '{}' is no whole number from 1 to {}", option, item, kMost);
-    numbers.insert(number);
+    numbers.insert(*number);
   }
   return {numbers.begin(), numbers.end()};
 }

@@ -3,25 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <string_view>
 
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "graph/parse_number.h"
 #include "graph/split.h"
 #include "scheduler/lower.h"
 
 namespace headrace {
 namespace {
-
-std::optional<double> number_in(std::string_view text) {
-  double number = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || stop != text.data() + text.size() || !std::isfinite(number))
-    return std::nullopt;
-  return number;
-}
 
 // A device's number at the front of `text`, which loses it.
 int take_device(std::string_view& text, int devices, const std::string& label) {
@@ -50,8 +42,8 @@ void require(bool given, const char* option, bool met, const char* needed) {
 // LATENCY or LATENCY,BANDWIDTH.
 Link link_in(const std::string& text, double bytes_per_s, const std::string& label) {
   const auto parts = split(text, ',');
-  const auto latency = number_in(parts[0]);
-  const auto bandwidth = parts.size() > 1 ? number_in(parts[1]) : bytes_per_s;
+  const auto latency = parse_number<double>(parts[0]);
+  const auto bandwidth = parts.size() > 1 ? parse_number<double>(parts[1]) : bytes_per_s;
   if (parts.size() > 2 || !latency || !bandwidth || *latency < 0 || *bandwidth < 0)
     throw Error("{}: '{}' is not LATENCY or LATENCY,BANDWIDTH, 0 or more", label, text);
   return {.latency_s = *latency, .bytes_per_s = *bandwidth};
@@ -98,7 +90,7 @@ std::vector<double> speeds_in(const std::vector<std::string>& texts, int devices
   std::vector<double> speeds;
   for (const std::string& text : texts)
     for (const std::string_view part : split(text, ',')) {
-      const auto speed = number_in(part);
+      const auto speed = parse_number<double>(part);
       if (!speed || *speed <= 0) throw Error("--device-speed: '{}' is not a number above 0", part);
       speeds.push_back(*speed);
     }

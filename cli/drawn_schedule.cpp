@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <limits>
 #include <optional>
 #include <string_view>
 
 #include "cli/plugin_choice.h"
 #include "graph/error.h"
+#include "graph/parse_number.h"
 #include "graph/split.h"
 #include "scheduler/plan_for.h"
 #include "scheduler/text.h"
@@ -21,23 +20,13 @@ namespace {
 
 constexpr int kDevices = 4, kStagesPerDevice = 1, kMicrobatches = 8;
 
-template <typename Number>
-std::optional<Number> number_in(std::string_view text) {
-  Number number{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || !std::isfinite(static_cast<double>(number)))
-    return std::nullopt;
-  return number;
-}
-
 // The N numbers, 0 or more, of a text with commas.
 template <typename Number, size_t N>
 std::array<Number, N> numbers_in(const std::string& text, const char* option, const char* meaning) {
   std::array<Number, N> numbers{};
   const auto parts = split(text, ',');
   for (size_t i = 0; i < N; ++i) {
-    const auto number = i < parts.size() ? number_in<Number>(parts[i]) : std::nullopt;
+    const auto number = i < parts.size() ? parse_number<Number>(parts[i]) : std::nullopt;
     if (parts.size() != N || !number || *number < 0)
       throw Error("--{}: '{}' is not {}, 0 or more", option, text, meaning);
     numbers[i] = *number;
@@ -105,7 +94,7 @@ std::vector<Asked> read_asked(const Settings& settings) {
     bool first = true;
     for (const std::string_view part : split(list, ',')) {
       if (!first && texts.back().find('=') != std::string::npos &&
-          number_in<double>(part.substr(0, part.find(':'))))
+          parse_number<double>(part.substr(0, part.find(':'))))
         texts.back().append(",").append(part);
       else
         texts.emplace_back(part);

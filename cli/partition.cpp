@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "executor/session.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "graph/parse_number.h"
 #include "partitioner/cost_graph.h"
 
 namespace headrace {
@@ -52,12 +52,10 @@ struct Row {
 
 // "--devices 6" of a graph of costs has no kind.
 int cost_devices(const std::string& text) {
-  int count = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, count);
-  if (error != std::errc() || stop != end) return device_count(text);
-  if (count < 1 || count > 65536) throw Error("--devices {}: is not 1 to 65536", text);
-  return count;
+  const auto count = parse_number<int>(text);
+  if (!count) return device_count(text);
+  if (*count < 1 || *count > 65536) throw Error("--devices {}: is not 1 to 65536", text);
+  return *count;
 }
 
 Question ask_costs(const Settings& settings) {

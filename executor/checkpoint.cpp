@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "graph/error.h"
+#include "graph/parse_number.h"
 #include "loader/atomic_file.h"
 #include "loader/safetensors.h"
 
@@ -39,11 +39,8 @@ std::string step_name(int64_t step) { return fmt::format("{}{:08}", kStepPrefix,
 
 std::optional<int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
-  int64_t step = 0;
-  const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kStepPrefix.size(), end, step);
-  if (parsed.ec != std::errc() || parsed.ptr != end || step < 0) return std::nullopt;
-  return step;
+  const auto step = parse_number<int64_t>(std::string_view(name).substr(kStepPrefix.size()));
+  return step && *step >= 0 ? step : std::nullopt;
 }
 
 // The name that `latest` holds, empty when there is none.

@@ -7,18 +7,14 @@
 #include <string_view>
 
 #include "graph/error.h"
+#include "graph/split.h"
 
 namespace headrace {
 namespace {
 
-// The items of a list, the only one once for each device.
-std::vector<std::string> items(const char* option, const std::string& text, int devices) {
-  std::vector<std::string> result;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    result.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
+// The items of a list, the only one once for each device; they look into `text`.
+std::vector<std::string_view> items(const char* option, const std::string& text, int devices) {
+  std::vector<std::string_view> result = split(text, ',');
   const auto wanted = static_cast<size_t>(devices);
   if (result.size() == 1) result.resize(wanted, result[0]);
   if (result.size() != wanted)
@@ -56,7 +52,7 @@ constexpr std::array<Unit, 10> kUnits = {{{"", 1},
 std::vector<int64_t> memory_limits(const std::string& text, int devices) {
   if (text.empty()) return std::vector<int64_t>(static_cast<size_t>(devices));
   std::vector<int64_t> limits;
-  for (const std::string& item : items("--memory", text, devices)) {
+  for (const std::string_view item : items("--memory", text, devices)) {
     std::string_view rest = item;
     const double number = take_number(rest);
     const auto* const unit = std::ranges::find(kUnits, rest, &Unit::name);

@@ -1,10 +1,10 @@
 #include "executor/devices.h"
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
 #include "graph/error.h"
+#include "graph/parse_number.h"
 #include "kernels/cpu/cpu_device.h"
 
 namespace headrace {
@@ -16,13 +16,11 @@ int count_of(const std::string& item, const std::string& text) {
   if (kind != "cpu")
     throw Error("--devices {}: no backend for '{}' here; known: cpu (as in cpu:4)", text, kind);
   if (colon == std::string::npos) return 1;
-  int count = 0;
-  const char* end = item.data() + item.size();
-  const auto [stop, error] = std::from_chars(item.data() + colon + 1, end, count);
-  if (error != std::errc() || stop != end || count < 1 || count > 1024)
-    throw Error("--devices {}: '{}' is no number of devices (1 to 1024)", text,
-                item.substr(colon + 1));
-  return count;
+  const std::string number = item.substr(colon + 1);
+  const auto count = parse_number<int>(number);
+  if (!count || *count < 1 || *count > 1024)
+    throw Error("--devices {}: '{}' is no number of devices (1 to 1024)", text, number);
+  return *count;
 }
 
 }  // namespace

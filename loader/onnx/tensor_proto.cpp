@@ -1,9 +1,9 @@
 #include "loader/onnx/tensor_proto.h"
 
-#include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "graph/parse_number.h"
 #include "loader/onnx/tensors.h"
 
 namespace headrace {
@@ -36,11 +36,10 @@ HostTensor in_place_or_copied(TensorType type, const void* data,
 }
 
 int64_t parse_bytes(const TensorProto& proto, const std::string& key, const std::string& text) {
-  int64_t value = -1;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc() || end != text.data() + text.size() || value < 0)
+  const auto value = parse_number<int64_t>(text);
+  if (!value || *value < 0)
     throw Error("tensor '{}': external {} '{}' is not a byte count", proto.name(), key, text);
-  return value;
+  return *value;
 }
 
 HostTensor read_external(const TensorProto& proto, TensorType type, ExternalData& external) {

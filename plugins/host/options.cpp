@@ -4,33 +4,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <optional>
 
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "graph/parse_number.h"
 
 namespace headrace {
 namespace {
 
 template <typename Number>
-std::optional<Number> parse(const std::string& text) {
-  Number number{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  if constexpr (std::is_floating_point_v<Number>)
-    if (!std::isfinite(number)) return std::nullopt;
-  return number;
-}
-
-template <typename Number>
 bool in_range(const PluginOption& option, const std::string& text) {
-  const auto number = parse<Number>(text);
+  const auto number = parse_number<Number>(text);
   if (!number) return false;
-  const auto least = parse<Number>(option.minimum), most = parse<Number>(option.maximum);
+  const auto least = parse_number<Number>(option.minimum),
+             most = parse_number<Number>(option.maximum);
   return (!least || *number >= *least) && (!most || *number <= *most);
 }
 
