@@ -35,9 +35,9 @@ struct Links {
   std::vector<Between> pairs = {};
 
   // Devices with the same number stand behind one network card, 0 or more per device; empty: each
-  // has a way out of its own. What goes from one card to another, and does not stay in a node, holds
-  // both, the sender's outwards and the reader's inwards, so that a card carries one transfer at a
-  // time in each direction.
+  // has a way out of its own. What goes from one card to another, and does not stay in a node,
+  // holds both, the sender's outwards and the reader's inwards, so that a card carries one transfer
+  // at a time in each direction.
   std::vector<int> card = {};
 
   bool in_same_node(int from_device, int to_device) const;

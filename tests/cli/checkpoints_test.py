@@ -3,17 +3,15 @@
 import subprocess
 import time
 
-from datasets import write_mlp_data
-from headrace import FIXTURES, HeadraceTest, command
+from datasets import MLP_TRAINING, write_mlp_data
+from headrace import HeadraceTest, command
 
 
 class Checkpoints(HeadraceTest):
     def setUp(self):
         super().setUp()
         write_mlp_data(self.folder / "data.npz", 60)
-        self.options = ("train", FIXTURES / "mlp.dynamo.onnx", "--data", "data.npz", "--loss",
-                        "cross-entropy", "--batch", 16, "--microbatches", 4, "--optimizer", "adam",
-                        "--threads-per-device", 1)
+        self.options = MLP_TRAINING
 
     def test_resumed_on_other_stages_and_scheduler(self):
         whole = self.json(*self.options, "--steps", 120)

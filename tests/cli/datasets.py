@@ -3,8 +3,15 @@
 import random
 
 import npz
+from headrace import FIXTURES
 
 MLP_CLASSES = 5
+
+
+# Trains mlp.dynamo.onnx on data.npz of the folder.
+MLP_TRAINING = ("train", FIXTURES / "mlp.dynamo.onnx", "--data", "data.npz", "--loss",
+                "cross-entropy", "--batch", 16, "--microbatches", 4, "--optimizer", "adam",
+                "--threads-per-device", 1)
 
 
 def write_mlp_data(path, samples, seed=1):

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from datasets import write_mlp_data
+from datasets import MLP_TRAINING, write_mlp_data
 from headrace import FIXTURES, HeadraceTest, command
 
 # Open MPI keeps some memory to its end, which is no leak of ours to a sanitizer.
@@ -30,9 +30,7 @@ class OverProcesses(HeadraceTest):
     def setUp(self):
         super().setUp()
         write_mlp_data(self.folder / "data.npz", 60)
-        self.options = ("train", FIXTURES / "mlp.dynamo.onnx", "--data", "data.npz", "--loss",
-                        "cross-entropy", "--batch", 16, "--microbatches", 4, "--optimizer", "adam",
-                        "--threads-per-device", 1)
+        self.options = MLP_TRAINING
 
     def over(self, count, *arguments):
         return ["mpirun", "--oversubscribe", "-n", str(count), *command(*arguments)]
