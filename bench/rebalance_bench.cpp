@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 
+#include "executor/median.h"
 #include "executor/trainer.h"
 #include "plugins/host/registry.h"
 #include "tests/pipelines/wrapped_device.h"
@@ -27,12 +27,6 @@ WrappedDevice::Around slowed_by(double factor) {
     while (Clock::now() < end) {
     }
   };
-}
-
-double median(std::vector<double> seconds) {
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  return *middle;
 }
 
 }  // namespace

@@ -108,21 +108,23 @@ std::string node_costs_text(const PreparedModel& model, const PreparedPlan& plan
   return table.text();
 }
 
+ordered_json cost_json(const StageCost& cost) {
+  return {{"forward_s", cost.forward_s},
+          {"backward_input_s", cost.backward_input_s},
+          {"backward_weight_s", cost.backward_weight_s},
+          {"parameter_bytes", cost.parameter_bytes},
+          {"gradient_bytes", cost.gradient_bytes},
+          {"optimizer_bytes", cost.optimizer_bytes},
+          {"activation_bytes", cost.activation_bytes},
+          {"weight_stash_bytes", cost.weight_stash_bytes}};
+}
+
 ordered_json node_costs_json(const PreparedModel& model, const PreparedPlan& plan,
                              const PlanCosts& costs, const RunConfig& run) {
   ordered_json rows = ordered_json::array();
   for (const Unit& unit : units_of(model, plan, costs, run)) {
-    ordered_json& row =
-        rows.emplace_back(ordered_json{{"name", unit.name},
-                                       {"operator", unit.op},
-                                       {"forward_s", unit.cost.forward_s},
-                                       {"backward_input_s", unit.cost.backward_input_s},
-                                       {"backward_weight_s", unit.cost.backward_weight_s},
-                                       {"parameter_bytes", unit.cost.parameter_bytes},
-                                       {"gradient_bytes", unit.cost.gradient_bytes},
-                                       {"optimizer_bytes", unit.cost.optimizer_bytes},
-                                       {"activation_bytes", unit.cost.activation_bytes},
-                                       {"weight_stash_bytes", unit.cost.weight_stash_bytes}});
+    ordered_json& row = rows.emplace_back(ordered_json{{"name", unit.name}, {"operator", unit.op}});
+    row.update(cost_json(unit.cost));
     if (unit.workspace_bytes) row["workspace_bytes"] = *unit.workspace_bytes;
   }
   return rows;

@@ -11,6 +11,9 @@ namespace headrace {
 std::string cost_comparison_text(const PreparedModel& model, const PlanCosts& costs);
 nlohmann::ordered_json cost_comparison_json(const PreparedModel& model, const PlanCosts& costs);
 
+// Seconds and bytes of a stage, or of a node as a stage by itself.
+nlohmann::ordered_json cost_json(const StageCost& cost);
+
 // What every forward node takes and holds, with its gradients.
 std::string node_costs_text(const PreparedModel& model, const PreparedPlan& plan,
                             const PlanCosts& costs, const RunConfig& run);

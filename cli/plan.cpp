@@ -31,19 +31,14 @@ using nlohmann::ordered_json;
 constexpr size_t kChannelsShown = 24;
 
 ordered_json to_json(const StageSummary& stage) {
-  return {{"stage", stage.stage},
-          {"device", stage.device},
-          {"nodes", {{"F", stage.nodes[0]}, {"I", stage.nodes[1]}, {"W", stage.nodes[2]}}},
-          {"first", stage.first},
-          {"last", stage.last},
-          {"forward_s", stage.cost.forward_s},
-          {"backward_input_s", stage.cost.backward_input_s},
-          {"backward_weight_s", stage.cost.backward_weight_s},
-          {"parameter_bytes", stage.cost.parameter_bytes},
-          {"gradient_bytes", stage.cost.gradient_bytes},
-          {"optimizer_bytes", stage.cost.optimizer_bytes},
-          {"activation_bytes", stage.cost.activation_bytes},
-          {"weight_stash_bytes", stage.cost.weight_stash_bytes}};
+  ordered_json json = {
+      {"stage", stage.stage},
+      {"device", stage.device},
+      {"nodes", {{"F", stage.nodes[0]}, {"I", stage.nodes[1]}, {"W", stage.nodes[2]}}},
+      {"first", stage.first},
+      {"last", stage.last}};
+  json.update(cost_json(stage.cost));
+  return json;
 }
 
 void report_json(const PlanSummary& summary, const PreparedPlan& plan, const Settings& settings,

@@ -6,8 +6,8 @@
 
 namespace headrace {
 
-std::vector<int> RememberedPartitions::partition(const PartitionProblem& problem) const {
-  if (problem.simulate) return strategy_->partition(problem);
+PartitionAnswer RememberedPartitions::solve(const PartitionProblem& problem) const {
+  if (problem.simulate) return strategy_->solve(problem);
   const bool limited = std::ranges::any_of(
       problem.devices, [](const PartitionDevice& device) { return device.memory_bytes > 0; });
   const Key key{problem.microbatches, problem.device_of_stage,
@@ -16,14 +16,14 @@ std::vector<int> RememberedPartitions::partition(const PartitionProblem& problem
   if (it == answers_.end()) {
     Answer answer;
     try {
-      answer.stage_of_node = strategy_->partition(problem);
+      answer.answer = strategy_->solve(problem);
     } catch (const Error& error) {
       answer.refused = error.what();
     }
     it = answers_.emplace(key, std::move(answer)).first;
   }
   if (!it->second.refused.empty()) throw Error("{}", it->second.refused);
-  return it->second.stage_of_node;
+  return it->second.answer;
 }
 
 }  // namespace headrace

@@ -20,13 +20,13 @@ class RememberedPartitions final : public PartitionStrategy {
       : strategy_(std::move(strategy)) {}
 
   const std::string& name() const override { return strategy_->name(); }
-  std::vector<int> partition(const PartitionProblem& problem) const override;
+  PartitionAnswer solve(const PartitionProblem& problem) const override;
 
  private:
   // Micro-batches, the devices of the stages and, where memory counts, what each stage holds.
   using Key = std::tuple<int, std::vector<int>, std::vector<int>>;
   struct Answer {
-    std::vector<int> stage_of_node = {};
+    PartitionAnswer answer = {};
     std::string refused = {};
   };
 

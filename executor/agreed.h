@@ -27,7 +27,7 @@ class AgreedStrategy : public PartitionStrategy {
   AgreedStrategy(ProcessGroup& group, const PartitionStrategy& inner)
       : group_(group), inner_(inner) {}
   const std::string& name() const override { return inner_.name(); }
-  std::vector<int> partition(const PartitionProblem& problem) const override;
+  PartitionAnswer solve(const PartitionProblem& problem) const override;
 
  private:
   ProcessGroup& group_;

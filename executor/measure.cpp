@@ -1,21 +1,11 @@
 #include "executor/measure.h"
 
-#include <algorithm>
-
 #include "executor/devices.h"
 #include "executor/feeding.h"
+#include "executor/median.h"
 #include "executor/trainer.h"
 
 namespace headrace {
-namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-}  // namespace
 
 MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& plan,
                             const RunConfig& config, int steps) {
@@ -39,7 +29,7 @@ MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& p
   measured.step_s = median(std::move(seconds));
   measured.bubble = median(std::move(bubbles));
   measured.peak_bytes = pipeline->peak_bytes();
-  measured.weights_sha256 = parameters_sha256(*pipeline);
+  measured.weights_sha256 = parameters_sha256(pipeline->training().graph, read_weights(*pipeline));
   return measured;
 }
 

@@ -189,7 +189,7 @@ void Pipeline::check_agreement() const {
 void Pipeline::find_own_holders() {
   for (size_t d = 0; d < devices_.size(); ++d)
     for (const auto& kept : spec_.update->kept)
-      if (from_owner<bool>(d, [&] { return own_updates_[d]->holds(kept.name); }))
+      if (from_owner(d, [&] { return own_updates_[d]->holds(kept.name); }))
         holder_of_own_state_.emplace(kept.name, d);
 }
 
@@ -284,7 +284,7 @@ void Pipeline::run(const std::function<void(int)>& task) {
 double Pipeline::weighted_loss() const {
   const ValueId loss = spec_.training.loss;
   const auto d = static_cast<size_t>(device_of_value_[index(loss)]);
-  return from_owner<double>(d, [&] {
+  return from_owner(d, [&] {
     double total = 0;
     for (int m = 0; m < microbatches(); ++m)
       if (const float share = shares_[static_cast<size_t>(m)]; share != 0)
@@ -318,7 +318,7 @@ float Pipeline::read_scalar(ValueId id, int microbatch) const {
 
 double Pipeline::metric(ValueId id, int microbatch) const {
   const auto d = static_cast<size_t>(device_of_value_[index(id)]);
-  return from_owner<float>(d, [&] { return read_scalar(id, microbatch); });
+  return from_owner(d, [&] { return read_scalar(id, microbatch); });
 }
 
 HostTensor Pipeline::result(ValueId id, int microbatch) const {

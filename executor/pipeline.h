@@ -118,13 +118,10 @@ class Pipeline {
   double agree_on_scale(int device);
   size_t holder_of(ValueId weight) const;
   // What a device's own process reads, known to all.
-  template <typename T, typename Read>
-  T from_owner(size_t device, const Read& read) const {
+  template <typename Read>
+  auto from_owner(size_t device, const Read& read) const {
     ProcessGroup& group = *spec_.processes.group;
-    T value{};
-    if (here(device)) value = read();
-    broadcast(group, value, group.owner(static_cast<int>(device), devices()));
-    return value;
+    return computed_by(group, group.owner(static_cast<int>(device), devices()), read);
   }
   HostTensor tensor_from_owner(size_t device, const TensorType& type,
                                const std::function<HostTensor()>& read) const;

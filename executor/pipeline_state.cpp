@@ -89,16 +89,12 @@ HostTensor Pipeline::gradient(ValueId parameter) const {
 
 std::vector<ActionRecord> Pipeline::actions(int device) const {
   const auto d = static_cast<size_t>(device);
-  std::vector<ActionRecord> records;
-  if (here(d)) records = training_programs_[d].actions();
-  ProcessGroup& group = *spec_.processes.group;
-  broadcast(group, records, group.owner(device, devices()));
-  return records;
+  return from_owner(d, [&] { return std::vector(training_programs_[d].actions()); });
 }
 
 ActionTime Pipeline::update(int device) const {
   const auto d = static_cast<size_t>(device);
-  return from_owner<ActionTime>(d, [&] { return updates_[d]; });
+  return from_owner(d, [&] { return updates_[d]; });
 }
 
 // Of a message between processes its receiver tells.
@@ -134,7 +130,7 @@ std::vector<MeasuredTransfer> Pipeline::transfers() const {
 std::vector<int64_t> Pipeline::peak_bytes() const {
   std::vector<int64_t> bytes;
   for (size_t d = 0; d < devices_.size(); ++d)
-    bytes.push_back(from_owner<int64_t>(d, [&] {
+    bytes.push_back(from_owner(d, [&] {
       return memories_[d]->bytes() +
              static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()) +
              (own_updates_.empty() ? 0 : own_updates_[d]->bytes());

@@ -70,5 +70,13 @@ void broadcast(ProcessGroup& group, std::vector<T>& values, int root) {
   values.resize(count);
   group.broadcast(values.data(), count * sizeof(T), root);
 }
+// Together: what `root` computes, in all processes.
+template <typename Compute>
+auto computed_by(ProcessGroup& group, int root, const Compute& compute) {
+  decltype(compute()) value{};
+  if (group.rank() == root) value = compute();
+  broadcast(group, value, root);
+  return value;
+}
 
 }  // namespace headrace

@@ -4,6 +4,13 @@
 
 namespace headrace {
 
+double busy_seconds(const std::vector<ActionRecord>& records) {
+  double busy_s = 0;
+  for (const ActionRecord& record : records)
+    busy_s += record.end_s - record.start_s - record.waited_s;
+  return busy_s;
+}
+
 uint32_t DeviceProgram::add_call(const Kernel& kernel, const std::vector<Place>& inputs,
                                  const std::vector<Place>& outputs) {
   calls_.push_back({.kernel = &kernel,

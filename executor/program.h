@@ -43,6 +43,9 @@ struct ActionRecord {
   double waited_s = 0;            // of that, for transfers
 };
 
+// What the actions took without their waits.
+double busy_seconds(const std::vector<ActionRecord>& records);
+
 // All that one device does in a step, flat: running it takes no decision and no memory.
 class DeviceProgram {
  public:

@@ -1,6 +1,8 @@
 #include "executor/rebalance.h"
 
-#include <algorithm>
+#include <utility>
+
+#include "executor/median.h"
 
 namespace headrace {
 namespace {
@@ -12,12 +14,7 @@ constexpr double kLeastGain = 0.03;
 
 void SpeedWatch::observe(const Pipeline& pipeline) {
   auto& busy_s = busy_s_.emplace_back();
-  for (int d = 0; d < pipeline.devices(); ++d) {
-    double sum = 0;
-    for (const ActionRecord& record : pipeline.actions(d))
-      sum += record.end_s - record.start_s - record.waited_s;
-    busy_s.push_back(sum);
-  }
+  for (int d = 0; d < pipeline.devices(); ++d) busy_s.push_back(busy_seconds(pipeline.actions(d)));
 }
 
 std::optional<std::vector<double>> SpeedWatch::speeds(const StagePlan& plan, int microbatches) {
@@ -32,11 +29,10 @@ std::optional<std::vector<double>> SpeedWatch::speeds(const StagePlan& plan, int
   for (size_t d = 0; d < predicted_s.size(); ++d) {
     std::vector<double> busy_s;
     for (const auto& step : busy_s_) busy_s.push_back(step[d]);
-    const auto middle = busy_s.begin() + static_cast<std::ptrdiff_t>(busy_s.size() / 2);
-    std::nth_element(busy_s.begin(), middle, busy_s.end());
-    speeds.push_back(*middle > 0 ? predicted_s[d] / *middle : 1);
+    const double measured_s = median(std::move(busy_s));
+    speeds.push_back(measured_s > 0 ? predicted_s[d] / measured_s : 1);
   }
-  forget();
+  busy_s_.clear();
   return speeds;
 }
 

@@ -18,7 +18,6 @@ class SpeedWatch {
   // Once the window is full; it then begins anew. `plan`: what the pipeline runs, with costs of
   // devices of speed 1.
   std::optional<std::vector<double>> speeds(const StagePlan& plan, int microbatches);
-  void forget() { busy_s_.clear(); }
 
  private:
   int window_;

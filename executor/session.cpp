@@ -165,10 +165,10 @@ std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline) {
   return weights;
 }
 
-std::string parameters_sha256(const Pipeline& pipeline) {
-  const Graph& graph = pipeline.training().graph;
+std::string parameters_sha256(const Graph& graph,
+                              const std::map<std::string, HostTensor>& weights) {
   std::map<std::string, HostTensor> parameters;
-  for (auto& [name, tensor] : read_weights(pipeline))
+  for (const auto& [name, tensor] : weights)
     if (const auto id = graph.find(name); id && graph.value(*id).role == Role::parameter)
       parameters[name] = tensor;
   return sha256(parameters);

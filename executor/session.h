@@ -89,7 +89,7 @@ std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan);
 // The model's weights by name, as the pipeline holds them now: parameters and states.
 std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline);
 
-// Digest of all parameters in name order (sha256.h): equal for equal bits.
-std::string parameters_sha256(const Pipeline& pipeline);
+// Digest of the parameters among a model's weights, in name order (sha256.h): equal for equal bits.
+std::string parameters_sha256(const Graph& graph, const std::map<std::string, HostTensor>& weights);
 
 }  // namespace headrace

@@ -10,6 +10,7 @@
 #include "executor/checkpoint.h"
 #include "executor/devices.h"
 #include "executor/feeding.h"
+#include "executor/median.h"
 #include "executor/rebalance.h"
 #include "executor/trace.h"
 #include "graph/error.h"
@@ -296,13 +297,7 @@ class Trainer {
 
   void finish() {
     report_.samples = report_.steps * source_->batch_size();
-    std::vector<double> step_seconds = report_.step_seconds;
-    if (!step_seconds.empty()) {
-      std::nth_element(step_seconds.begin(),
-                       step_seconds.begin() + static_cast<std::ptrdiff_t>(step_seconds.size() / 2),
-                       step_seconds.end());
-      report_.step_s = step_seconds[step_seconds.size() / 2];
-    }
+    if (!report_.step_seconds.empty()) report_.step_s = median(report_.step_seconds);
     const int devices = device_count(config_.devices);
     report_.devices = devices;
     report_.stages = plan_.plan.stages();
@@ -318,7 +313,7 @@ class Trainer {
     if (report_.steps > 0) report_.measured = measured_simulation(*pipeline_);
 
     const auto weights = read_weights(*pipeline_);
-    report_.weights_sha256 = parameters_sha256(*pipeline_);
+    report_.weights_sha256 = parameters_sha256(graph(), weights);
     std::vector<Timeline> timelines;
     if (!options_.trace.empty())
       timelines = {measured_timeline("measured", *pipeline_),
@@ -360,13 +355,12 @@ TrainReport train(const RunConfig& config, const TrainOptions& options, const Sc
 double measured_bubble(const Pipeline& pipeline, int devices) {
   double first = 1e300, last = 0, busiest = 0;
   for (int d = 0; d < devices; ++d) {
-    double busy = 0;
-    for (const ActionRecord& record : pipeline.actions(d)) {
-      busy += record.end_s - record.start_s - record.waited_s;
+    const std::vector<ActionRecord> records = pipeline.actions(d);
+    for (const ActionRecord& record : records) {
       first = std::min(first, record.start_s);
       last = std::max(last, record.end_s);
     }
-    busiest = std::max(busiest, busy);
+    busiest = std::max(busiest, busy_seconds(records));
   }
   return last > first ? (last - first - busiest) / (last - first) : 0;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,21 @@ struct DeviceRates {
   double copy_bytes_per_s = 8e9;  // between two devices
   double copy_latency_s = 10e-6;
 };
+
+// The rates by name, for whoever keeps or sends them all.
+struct NamedRate {
+  const char* name;
+  double DeviceRates::*value;
+};
+inline constexpr std::array<NamedRate, 7> kDeviceRates = {{
+    {"matmul_flops_per_s", &DeviceRates::matmul_flops_per_s},
+    {"convolution_flops_per_s", &DeviceRates::convolution_flops_per_s},
+    {"elementwise_flops_per_s", &DeviceRates::elementwise_flops_per_s},
+    {"memory_bytes_per_s", &DeviceRates::memory_bytes_per_s},
+    {"node_overhead_s", &DeviceRates::node_overhead_s},
+    {"copy_bytes_per_s", &DeviceRates::copy_bytes_per_s},
+    {"copy_latency_s", &DeviceRates::copy_latency_s},
+}};
 
 // Seconds of one run of `node`: the roofline max(flops / rate, bytes / bandwidth) plus the overhead
 // of a call (Williams et al., CACM 2009). Reshape costs nothing: it shares its input's memory.

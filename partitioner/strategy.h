@@ -84,11 +84,11 @@ class PartitionStrategy {
  public:
   virtual ~PartitionStrategy() = default;
   virtual const std::string& name() const = 0;
-  // The stage of every node. Throws Error when the problem has no answer or the strategy failed.
-  virtual std::vector<int> partition(const PartitionProblem& problem) const = 0;
-  // The same with what the strategy proved on the way.
-  virtual PartitionAnswer solve(const PartitionProblem& problem) const {
-    return {partition(problem), 0};
+  // Throws Error when the problem has no answer or the strategy failed.
+  virtual PartitionAnswer solve(const PartitionProblem& problem) const = 0;
+  // Its stages alone.
+  std::vector<int> partition(const PartitionProblem& problem) const {
+    return solve(problem).stage_of_node;
   }
 };
 

@@ -32,9 +32,6 @@ class PluginPartitioner final : public PartitionStrategy {
       : plugin_(std::move(plugin)), options_(std::move(options)) {}
 
   const std::string& name() const override { return plugin_->info().name; }
-  std::vector<int> partition(const PartitionProblem& problem) const override {
-    return solve(problem).stage_of_node;
-  }
   PartitionAnswer solve(const PartitionProblem& problem) const override;
 
  private:

@@ -21,12 +21,10 @@ TEST(InFlight, IsWhatTheOrderHolds) {
 
 TEST(InFlight, OfAnOverlapTheForwardComesFirst) {
   Schedule schedule{.stages = 1, .microbatches = 2, .device_of_stage = {0}, .devices = {}};
-  schedule.devices = {{{.kind = ActionKind::forward, .microbatch = 0},
-                       {.kind = ActionKind::overlap,
-                        .microbatch = 1,
-                        .other_stage = 0,
-                        .other_microbatch = 0},
-                       {.kind = ActionKind::backward, .microbatch = 1}}};
+  schedule.devices = {
+      {{.kind = ActionKind::forward, .microbatch = 0},
+       {.kind = ActionKind::overlap, .microbatch = 1, .other_stage = 0, .other_microbatch = 0},
+       {.kind = ActionKind::backward, .microbatch = 1}}};
   EXPECT_THAT(in_flight_of_stages(schedule, 1), ElementsAre(2));
 }
 

@@ -76,9 +76,11 @@ TEST(Cards, CarryOneTransferAtATimeInEachDirection) {
   const Simulation near = simulate(lowered, plan, {.bytes_per_s = 1, .card = {0, 0, 0, 0}});
   EXPECT_EQ(times_of(near, 1), times_of(own, 1));
   // Nor does what stays in a node pass one.
-  const Simulation node = simulate(
-      lowered, plan,
-      {.bytes_per_s = 2, .node = {0, 0, 0, 0}, .in_node = {.bytes_per_s = 1}, .card = {0, 0, 1, 1}});
+  const Simulation node = simulate(lowered, plan,
+                                   {.bytes_per_s = 2,
+                                    .node = {0, 0, 0, 0},
+                                    .in_node = {.bytes_per_s = 1},
+                                    .card = {0, 0, 1, 1}});
   EXPECT_EQ(times_of(node, 1), times_of(own, 1));
 }
 
