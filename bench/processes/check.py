@@ -3,7 +3,8 @@
 
     python check.py [--headrace build/release/headrace] [--steps 6] [--timed-steps 30]
 
-Needs mpirun and the plugin mpi; Python's standard library otherwise. Prints a table; ends with 1 when
+Needs mpirun, the plugin mpi, and char-gpt's data (models/char-gpt/prepare.py); Python's standard
+library otherwise. Prints a table; ends with 1 when
 any weights differ.
 """
 
