@@ -28,3 +28,23 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(MPI COMPONENTS CXX)
 
 find_package(dnnl 3.2 CONFIG REQUIRED)
+
+# Optional, all of it: without it there is no plugin `cuda`. None of these links the driver.
+set(HEADRACE_CUDA_FOUND FALSE)
+if(HEADRACE_CUDA)
+  include(CheckLanguage)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+  endif()
+  check_language(CUDA)
+  find_package(CUDAToolkit QUIET)
+  find_path(CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+  find_path(CUDNN_FRONTEND_INCLUDE cudnn_frontend.h
+            HINTS ${HEADRACE_CACHE}/cudnn-frontend-1.32.0/include NO_DEFAULT_PATH)
+  if(CMAKE_CUDA_COMPILER AND CUDAToolkit_FOUND AND CUDNN_INCLUDE AND CUDNN_LIBRARY
+     AND CUDNN_FRONTEND_INCLUDE)
+    enable_language(CUDA)
+    set(HEADRACE_CUDA_FOUND TRUE)
+  endif()
+endif()

@@ -2,6 +2,10 @@
 
 namespace headrace {
 
+bool reads_step(const Node& node) {
+  return node.op.ends_with("Update") || node.op == "Dropout" || node.op == "RandomUniform";
+}
+
 KernelRequest kernel_request(const Graph& graph, const Node& node) {
   KernelRequest request;
   request.node = &node;

@@ -52,6 +52,9 @@ struct KernelRequest {
   std::vector<bool> accumulate;
 };
 
+// True where what a node computes depends on more of StepContext than the micro-batch.
+bool reads_step(const Node& node);
+
 KernelRequest kernel_request(const Graph& graph, const Node& node);
 
 }  // namespace headrace

@@ -78,9 +78,9 @@ std::unique_ptr<Kernel> CpuDevice::prepare(const KernelRequest& request) {
   const Node& node = *request.node;
   std::string refusals;
   if (const cpu::OperatorEntry* entry = cpu::find_operator(node.op)) {
-    for (const cpu::Implementation& implementation : entry->implementations) {
+    for (const auto& implementation : entry->implementations) {
       try {
-        cpu::Prepared prepared = implementation.prepare(context_, request);
+        Prepared prepared = implementation.prepare(context_, request);
         if (prepared.kernel) return std::move(prepared.kernel);
         refusals += fmt::format("{}: {}; ", implementation.name, prepared.refusal);
       } catch (const dnnl::error& error) {
@@ -89,7 +89,7 @@ std::unique_ptr<Kernel> CpuDevice::prepare(const KernelRequest& request) {
     }
   }
   if (std::unique_ptr<Kernel> kernel = prepare_reference(request)) return kernel;
-  if (cpu::accumulates(request)) return nullptr;
+  if (accumulates(request)) return nullptr;
   throw Error("{} has no kernel for node {} ({}): {}reference: not these types or layouts", name_,
               node.name, node.op, refusals);
 }

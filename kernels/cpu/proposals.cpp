@@ -2,21 +2,12 @@
 #include "kernels/cpu/layouts.h"
 
 namespace headrace::cpu {
-namespace {
-
-LayoutProposal row_major(const KernelRequest& request) {
-  return {std::vector<Layout>(request.input_types.size()),
-          std::vector<Layout>(request.output_types.size())};
-}
-
-}  // namespace
-
 LayoutProposal propose_row_major(const Context&, const KernelRequest& request) {
-  return row_major(request);
+  return row_major_proposal(request);
 }
 
 LayoutProposal propose_same(const Context&, const KernelRequest& request) {
-  LayoutProposal proposal = row_major(request);
+  LayoutProposal proposal = row_major_proposal(request);
   const Shape& shape = request.output_types[0].shape;
   Layout leader;
   for (size_t i = 0; i < request.input_types.size(); ++i) {

@@ -3,6 +3,7 @@
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/reference/reference_device.h"
 #include "tests/kernels/device_check.h"
+#include "tests/kernels/twin_device.h"
 
 namespace headrace {
 namespace {
@@ -30,6 +31,9 @@ TEST_P(DeviceKernels, OfTheReferenceInF32) { check_rows(GetParam(), *make_refere
 TEST_P(DeviceKernels, OfTheCpuOnOneThread) { check_rows(GetParam(), *make_cpu_device(0, 1)); }
 
 TEST_P(DeviceKernels, OfTheCpuOnTwoThreads) { check_rows(GetParam(), *make_cpu_device(0, 2)); }
+
+// What the CUDA backend runs of its own, layouts and the way over the host included.
+TEST_P(DeviceKernels, OfTheCudaTwin) { check_rows(GetParam(), *make_twin_device()); }
 
 INSTANTIATE_TEST_SUITE_P(Operators, DeviceKernels,
                          testing::ValuesIn(operators_of(operator_table())),

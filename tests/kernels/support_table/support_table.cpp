@@ -36,7 +36,7 @@ std::string cpu_implementation(KernelRequest request) {
     const LayoutProposal proposal = entry->propose(context, request);
     request.input_layouts = proposal.inputs;
     request.output_layouts = proposal.outputs;
-    for (const cpu::Implementation& implementation : entry->implementations)
+    for (const auto& implementation : entry->implementations)
       if (implementation.prepare(context, request).kernel) return std::string(implementation.name);
   }
   return prepare_reference(request) ? "reference" : "none";

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#ifdef HEADRACE_CUDA_TWIN
+#include <barrier>
+#include <thread>
+#include <vector>
+#endif
+
+#include "kernels/cuda/queue.h"
+#include "kernels/host_device.h"
+
+// The two shapes in which this backend's own kernels run. A kernel's body is a struct of plain
+// values with a call operator marked HEADRACE_HOST_DEVICE, which never waits for others but through
+// its Team.
+namespace headrace::cuda {
+
+#ifdef HEADRACE_CUDA_TWIN
+
+// Three threads, so that what a team must share out and bring together is put to the test.
+class Team {
+ public:
+  static constexpr int size = 3;
+  struct Shared {
+    double of[size];
+    std::barrier<> all{size};
+  };
+  const int rank;
+
+  Team(int rank, Shared& shared) : rank(rank), shared_(shared) {}
+  float sum(float own) const {
+    return combine(own, [](float a, float b) { return a + b; });
+  }
+  double sum(double own) const {
+    return combine(own, [](double a, double b) { return a + b; });
+  }
+  float max(float own) const {
+    return combine(own, [](float a, float b) { return a > b ? a : b; });
+  }
+  void wait() const { shared_.all.arrive_and_wait(); }
+
+ private:
+  template <typename T, typename Combine>
+  T combine(T own, const Combine& two) const {
+    shared_.of[rank] = static_cast<double>(own);
+    shared_.all.arrive_and_wait();
+    T all = static_cast<T>(shared_.of[0]);
+    for (int other = 1; other < size; ++other) all = two(all, static_cast<T>(shared_.of[other]));
+    shared_.all.arrive_and_wait();
+    return all;
+  }
+  Shared& shared_;
+};
+
+template <typename Each>
+void for_each(Queue, int64_t count, const Each& each) {
+  for (int64_t i = 0; i < count; ++i) each(i);
+}
+
+template <typename Row>
+void for_each_row(Queue, int64_t rows, int64_t /*length*/, const Row& row) {
+  Team::Shared shared;
+  std::vector<std::jthread> members;
+  for (int rank = 0; rank < Team::size; ++rank)
+    members.emplace_back([&, rank] {
+      for (int64_t r = 0; r < rows; ++r) row(r, Team(rank, shared));
+    });
+}
+
+#else
+
+inline constexpr int kBlock = 256;
+
+#ifdef __CUDACC__
+
+// The threads of one block, which share a row. Sums and maxima reach all of them, combined in an
+// order that only the block's size decides; all must ask for them alike.
+struct Team {
+  int rank, size;
+
+  __device__ float sum(float own) const {
+    return combine(own, [](float a, float b) { return a + b; });
+  }
+  __device__ double sum(double own) const {
+    return combine(own, [](double a, double b) { return a + b; });
+  }
+  __device__ float max(float own) const {
+    return combine(own, [](float a, float b) { return a > b ? a : b; });
+  }
+  // Until all of the team are here; what they wrote before is seen by all.
+  __device__ void wait() const { __syncthreads(); }
+
+ private:
+  template <typename T, typename Combine>
+  __device__ T combine(T own, const Combine& two) const {
+    __shared__ T of_warp[32];
+    for (int step = 16; step > 0; step /= 2) own = two(own, __shfl_xor_sync(~0u, own, step));
+    __syncthreads();  // whoever still reads the last result
+    if (rank % 32 == 0) of_warp[rank / 32] = own;
+    __syncthreads();
+    T all = of_warp[0];
+    for (int warp = 1; warp < size / 32; ++warp) all = two(all, of_warp[warp]);
+    return all;
+  }
+};
+
+template <typename Each>
+__global__ void __launch_bounds__(kBlock) run_each(int64_t count, Each each) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+       i += step)
+    each(i);
+}
+
+template <typename Row>
+__global__ void __launch_bounds__(kBlock) run_rows(int64_t rows, Row row) {
+  const Team team{static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x)};
+  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) row(r, team);
+}
+
+template <typename... Parameters, typename... Args>
+void launch(Queue queue, int64_t blocks, int threads, void (*kernel)(Parameters...),
+            const Args&... args) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.stream = queue;
+  check(cudaLaunchKernelEx(&config, kernel, args...), "launch a kernel");
+}
+
+// each(i) for every i below count, in any order.
+template <typename Each>
+void for_each(Queue queue, int64_t count, const Each& each) {
+  if (count == 0) return;
+  constexpr int64_t kMostBlocks = 1 << 16;
+  const int64_t blocks = std::min((count + kBlock - 1) / kBlock, kMostBlocks);
+  launch(queue, blocks, kBlock, run_each<Each>, count, each);
+}
+
+// row(r, team) for every row, by a team of threads that suits rows of this length: the function
+// walks its row with `for (i = team.rank; i < length; i += team.size)`.
+template <typename Row>
+void for_each_row(Queue queue, int64_t rows, int64_t length, const Row& row) {
+  if (rows == 0) return;
+  constexpr int64_t kMostBlocks = 1 << 16;
+  const int threads = length <= 32 ? 32 : length <= 128 ? 128 : kBlock;
+  launch(queue, std::min(rows, kMostBlocks), threads, run_rows<Row>, rows, row);
+}
+
+#endif  // __CUDACC__
+#endif  // HEADRACE_CUDA_TWIN
+
+}  // namespace headrace::cuda

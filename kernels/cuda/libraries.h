@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cublasLt.h>
+#include <cudnn.h>
+
+#include <span>
+#include <string_view>
+
+#include "kernels/cuda/implementation.h"
+
+namespace headrace::cuda {
+
+// NVIDIA's libraries as one device uses them. Made on the device's own thread, for its queue.
+struct Libraries {
+  cudnnHandle_t cudnn = nullptr;
+  cublasLtHandle_t cublaslt = nullptr;
+
+  explicit Libraries(Queue queue);
+  ~Libraries();
+  Libraries(const Libraries&) = delete;
+  Libraries& operator=(const Libraries&) = delete;
+};
+
+// Their implementations of an operator, fastest first, asked before this backend's own kernels.
+std::span<const Implementation> library_implementations(std::string_view op);
+
+// A library call's failure as a RunError that says what was tried.
+void check(cudnnStatus_t code, const char* what);
+void check(cublasStatus_t code, const char* what);
+
+}  // namespace headrace::cuda
