@@ -17,8 +17,7 @@ using nlohmann::ordered_json;
 std::string name_of(const Node& node) { return node.name.empty() ? node.op : node.name; }
 
 std::vector<CostComparison> compared(const PreparedModel& model, const PlanCosts& costs) {
-  const Graph& graph = model.training.graph;
-  return compare_costs(graph, costs.node_seconds, node_seconds(graph, costs.rates));
+  return compare_costs(model.training.graph, costs.node_seconds, costs.analytic_seconds);
 }
 
 // A forward node and what stays with it.

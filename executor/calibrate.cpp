@@ -45,6 +45,7 @@ double bytes_per_s(Device& device, const Probe& p) {
 
 DeviceRates measure_rates(Device& device) {
   DeviceRates rates;
+  rates.cache_bytes = last_cache_bytes();
   rates.matmul_flops_per_s =
       flops_per_s(device, probe("MatMul", {{512, 256}, {256, 1024}}, {}, device));
   const std::vector<int64_t> ones = {1, 1}, pads = {1, 1, 1, 1};

@@ -22,11 +22,14 @@ constexpr int64_t kMostWorkspace = int64_t{1} << 50;
 
 std::optional<NodeCost> cost_from_json(const json& entry) {
   if (!entry.is_object()) return std::nullopt;
-  const auto seconds = entry.find("seconds"), workspace = entry.find("workspace_bytes");
-  if (seconds == entry.end() || !seconds->is_number()) return std::nullopt;
-  if (workspace == entry.end() || !workspace->is_number_integer()) return std::nullopt;
-  const NodeCost cost{seconds->get<double>(), workspace->get<int64_t>()};
-  if (!std::isfinite(cost.seconds) || cost.seconds < 0) return std::nullopt;
+  const auto seconds = entry.find("seconds"), cold = entry.find("cold_s"),
+             workspace = entry.find("workspace_bytes");
+  for (const auto& number : {seconds, cold, workspace})
+    if (number == entry.end() || !number->is_number()) return std::nullopt;
+  if (!workspace->is_number_integer()) return std::nullopt;
+  const NodeCost cost{seconds->get<double>(), cold->get<double>(), workspace->get<int64_t>()};
+  for (const double each : {cost.seconds, cost.cold_s})
+    if (!std::isfinite(each) || each < 0) return std::nullopt;
   if (cost.workspace_bytes < 0 || cost.workspace_bytes > kMostWorkspace) return std::nullopt;
   return cost;
 }
@@ -36,8 +39,8 @@ CostTable table_from_json(const std::string& text) {
   const json file = json::parse(text, nullptr, false);
   if (!file.is_object() || !file.contains("headrace_costs"))
     throw Error("is no file of node costs (plan --cost profile --dump-costs writes one)");
-  if (file["headrace_costs"] != 1)
-    throw Error("has another version of node costs than 1; write it anew with --dump-costs");
+  if (file["headrace_costs"] != 2)
+    throw Error("has another version of node costs than 2; write it anew with --dump-costs");
   CostTable table;
   const auto machine = file.find("machine"), rates = file.find("rates"), nodes = file.find("nodes");
   if (machine == file.end() || !machine->is_string()) throw Error("'machine' is no text");
@@ -49,7 +52,8 @@ CostTable table_from_json(const std::string& text) {
   for (const auto& [form, entry] : nodes->items()) {
     const auto cost = cost_from_json(entry);
     if (!cost)
-      throw Error("the cost of '{}' is not {{seconds, workspace_bytes}}, both at least 0", form);
+      throw Error("the cost of '{}' is not {{seconds, cold_s, workspace_bytes}}, all at least 0",
+                  form);
     table.nodes[form] = *cost;
   }
   return table;
@@ -58,8 +62,10 @@ CostTable table_from_json(const std::string& text) {
 std::string to_text(const CostTable& table) {
   json nodes = json::object();
   for (const auto& [form, cost] : table.nodes)
-    nodes[form] = {{"seconds", cost.seconds}, {"workspace_bytes", cost.workspace_bytes}};
-  const json file = {{"headrace_costs", 1},
+    nodes[form] = {{"seconds", cost.seconds},
+                   {"cold_s", cost.cold_s},
+                   {"workspace_bytes", cost.workspace_bytes}};
+  const json file = {{"headrace_costs", 2},
                      {"machine", table.rates.machine},
                      {"rates", to_json(table.rates)},
                      {"nodes", std::move(nodes)}};
@@ -74,12 +80,12 @@ std::filesystem::path cache_path(const std::string& machine) {
       name += c;
     else if (!name.empty() && name.back() != '-')
       name += '-';
-  return cache_folder() / fmt::format("costs-1-{}.json", name.substr(0, 200));
+  return cache_folder() / fmt::format("costs-2-{}.json", name.substr(0, 200));
 }
 
 }  // namespace
 
-std::string form_of(const Graph& graph, const Node& node) {
+std::string form_of(const Graph& graph, const Node& node, const std::vector<bool>& accumulate) {
   std::string types, layouts;
   std::vector<uint16_t> seen;
   const auto add = [&](const std::vector<ValueId>& ids) {
@@ -102,11 +108,14 @@ std::string form_of(const Graph& graph, const Node& node) {
   };
   add(node.inputs);
   add(node.outputs);
+  for (size_t o = 0; o < accumulate.size(); ++o)
+    if (accumulate[o]) types += fmt::format(" +{}", o);
   return fmt::format("{} {{{}}}{}|{}", node.op, to_string(node.attributes), types, layouts);
 }
 
-const NodeCost* CostTable::find(const Graph& graph, const Node& node) const {
-  const std::string form = form_of(graph, node);
+const NodeCost* CostTable::find(const Graph& graph, const Node& node,
+                                const std::vector<bool>& accumulate) const {
+  const std::string form = form_of(graph, node, accumulate);
   if (const auto it = nodes.find(form); it != nodes.end()) return &it->second;
   const std::string without_layouts = form.substr(0, form.rfind('|') + 1);
   const auto it = nodes.lower_bound(without_layouts);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -20,7 +21,25 @@ std::string processor_name() {
   return "unknown";
 }
 
+// "32768K" as Linux writes it; 0 for anything else.
+double cache_size(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  double size = 0;
+  char unit = 0;
+  if (!(file >> size >> unit)) return 0;
+  return unit == 'K' ? size * 1024 : unit == 'M' ? size * 1024 * 1024 : 0;
+}
+
 }  // namespace
+
+double last_cache_bytes() {
+  constexpr double kUsual = 32 << 20;
+  double largest = 0;
+  for (int level = 0; level < 8; ++level)
+    largest = std::max(
+        largest, cache_size(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", level)));
+  return largest > 0 ? largest : kUsual;
+}
 
 std::string machine_name(int threads) {
   return fmt::format("{} / cpu, {} threads", processor_name(), threads);

@@ -8,6 +8,9 @@ namespace headrace {
 // What a measurement holds for: "AMD EPYC 9R14 / cpu, 2 threads" for devices of so many threads.
 std::string machine_name(int threads);
 
+// Bytes of the largest cache of this machine's first processor; a usual size where it is not told.
+double last_cache_bytes();
+
 // Where measurements are kept: `$XDG_CACHE_HOME/headrace`, or `~/.cache/headrace`. It may not exist
 // yet.
 std::filesystem::path cache_folder();

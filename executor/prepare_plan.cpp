@@ -10,6 +10,7 @@
 #include "executor/time_node.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "partitioner/reuse.h"
 #include "scheduler/data_parallel.h"
 #include "scheduler/in_flight.h"
 #include "scheduler/lower.h"
@@ -23,43 +24,42 @@ bool names_file(const std::string& cost) {
   return cost.find('/') != std::string::npos || cost.ends_with(".json");
 }
 
+// A form's seconds where this share of what it touches lies outside the cache.
+double between(const NodeCost& cost, double cold_share) {
+  return cost.seconds + cold_share * (cost.cold_s - cost.seconds);
+}
+
 // The measured costs of all nodes; analytic ones for those that the table lacks.
-void take_from_table(const Graph& graph, PlanCosts& costs) {
-  for (const Node& node : graph.nodes()) {
-    const NodeCost* cost = costs.table.find(graph, node);
-    if (cost == nullptr) ++costs.estimated;
-    costs.node_seconds.push_back(cost == nullptr ? node_seconds(graph, node, costs.rates)
-                                                 : cost->seconds);
+void take_from_table(const TrainingGraph& training, int microbatches, PlanCosts& costs) {
+  const Graph& graph = training.graph;
+  const auto accumulated = accumulated_outputs(training);
+  const auto cold = cold_shares(training, costs.rates.cache_bytes);
+  costs.node_seconds = costs.analytic_seconds;
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    const NodeCost* first = costs.table.find(graph, node);
+    const NodeCost* other =
+        accumulated[n].empty() ? first : costs.table.find(graph, node, accumulated[n]);
+    if (first == nullptr || other == nullptr) {
+      ++costs.estimated;
+      continue;
+    }
+    costs.node_seconds[n] =
+        (between(*first, cold[n]) + (microbatches - 1) * between(*other, cold[n])) / microbatches;
   }
 }
 
-// Beside the forms of `graph` the cache holds those of other models.
-CostTable forms_of(const Graph& graph, const CostTable& table) {
+// Beside the forms of `training` the cache holds those of other models.
+CostTable forms_of(const TrainingGraph& training, const CostTable& table) {
+  const Graph& graph = training.graph;
+  const auto accumulated = accumulated_outputs(training);
   CostTable result{.rates = table.rates};
-  for (const Node& node : graph.nodes()) {
-    const std::string form = form_of(graph, node);
-    result.nodes[form] = table.nodes.at(form);
+  const auto take = [&](const std::string& form) { result.nodes[form] = table.nodes.at(form); };
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    take(form_of(graph, graph.nodes()[n]));
+    if (!accumulated[n].empty()) take(form_of(graph, graph.nodes()[n], accumulated[n]));
   }
   return result;
-}
-
-PlanCosts profiled_costs(const Graph& graph, DeviceRates rates, Device& device) {
-  PlanCosts costs{.rates = std::move(rates), .node_seconds = {}};
-  CostTable known = cached_cost_table(costs.rates.machine);
-  known.rates = costs.rates;
-  costs.measured = measure_missing(device, graph, known);
-  if (costs.measured > 0) cache_cost_table(known);
-  costs.table = forms_of(graph, known);
-  take_from_table(graph, costs);
-  return costs;
-}
-
-PlanCosts costs_of_file(const Graph& graph, const std::string& path) {
-  PlanCosts costs;
-  costs.table = read_cost_table(path);
-  costs.rates = costs.table.rates;
-  take_from_table(graph, costs);
-  return costs;
 }
 
 // Optimizer state that goes with a byte of parameters. A model's own update may keep states of any
@@ -225,18 +225,31 @@ class Planner {
 }  // namespace
 
 PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device) {
-  const Graph& graph = prepared.training.graph;
-  if (names_file(config.cost)) return costs_of_file(graph, config.cost);
+  const TrainingGraph& training = prepared.training;
+  const bool from_file = names_file(config.cost), profiled = config.cost == "profile";
   const std::vector<std::string> known = {"analytic", "profile"};
-  if (std::find(known.begin(), known.end(), config.cost) == known.end())
+  if (!from_file && std::find(known.begin(), known.end(), config.cost) == known.end())
     throw Error("--cost: unknown '{}'; did you mean '{}'? (a file ends in .json)", config.cost,
                 nearest(config.cost, known));
-  device.bind_thread();
-  DeviceRates rates =
-      cached_rates(device, threads_each(device_count(config.devices), config.threads_per_device));
-  if (config.cost == "profile") return profiled_costs(graph, std::move(rates), device);
-  PlanCosts costs{.rates = std::move(rates), .node_seconds = {}};
-  costs.node_seconds = node_seconds(graph, costs.rates);
+  PlanCosts costs;
+  if (from_file) {
+    costs.table = read_cost_table(config.cost);
+    costs.rates = costs.table.rates;
+  } else {
+    device.bind_thread();
+    costs.rates =
+        cached_rates(device, threads_each(device_count(config.devices), config.threads_per_device));
+  }
+  costs.analytic_seconds = node_seconds(training, config.microbatches, costs.rates);
+  costs.node_seconds = costs.analytic_seconds;
+  if (profiled) {
+    CostTable cached = cached_cost_table(costs.rates.machine);
+    cached.rates = costs.rates;
+    costs.measured = measure_missing(device, training, cached);
+    if (costs.measured > 0) cache_cost_table(cached);
+    costs.table = forms_of(training, cached);
+  }
+  if (from_file || profiled) take_from_table(training, config.microbatches, costs);
   return costs;
 }
 

@@ -31,12 +31,13 @@ struct PreparedModel {
 // What planning knows of the devices, all of one kind, and of the machine around them.
 struct PlanCosts {
   DeviceRates rates;
-  std::vector<double> node_seconds;  // of every node of the training graph
-  CostTable table = {};              // of its forms, where they were measured
-  int64_t measured = 0;              // forms that were run now: the others were known
-  int64_t estimated = 0;             // nodes that the file of costs lacks: their costs are analytic
-  std::optional<Links> links = {};   // none: copies within this machine, by the rates
-  DataParallel data_parallel = {};   // replicas of the whole pipeline
+  std::vector<double> node_seconds;  // of every node of the training graph, per micro-batch
+  std::vector<double> analytic_seconds = {};  // the same from the rates alone
+  CostTable table = {};                       // of its forms, where they were measured
+  int64_t measured = 0;                       // forms that were run now: the others were known
+  int64_t estimated = 0;            // nodes that the file of costs lacks: their costs are analytic
+  std::optional<Links> links = {};  // none: copies within this machine, by the rates
+  DataParallel data_parallel = {};  // replicas of the whole pipeline
 };
 
 // Copies within this machine, as its devices' rates say.

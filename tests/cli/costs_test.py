@@ -38,7 +38,7 @@ class Costs(HeadraceTest):
     def test_a_damaged_cache_is_measured_again(self):
         self.json(*PLAN, "--cost", "profile")
         for file in (self.folder / "cache/headrace").iterdir():
-            for damage in ("", "[", "null", '{"headrace_costs": 1, "rates": {"node_overhead_s": -1}}',
+            for damage in ("", "[", "null", '{"headrace_costs": 2, "rates": {"node_overhead_s": -1}}',
                            '{"headrace_costs": []}'):
                 file.write_text(damage)
                 self.assertGreater(self.json(*PLAN, "--cost", "profile")["step_s_predicted"], 0)

@@ -33,7 +33,7 @@ CostTable table_of_sum(double seconds) {
   CostTable table;
   table.rates.machine = "a machine";
   table.rates.matmul_flops_per_s = 7e10;
-  table.nodes[form_of(sum(3), sum(3).nodes()[0])] = {seconds, 128};
+  table.nodes[form_of(sum(3), sum(3).nodes()[0])] = {seconds, 2 * seconds, 128};
   return table;
 }
 
@@ -70,6 +70,14 @@ TEST(CostTable, FormsTellLayoutsApartButNotByNumber) {
   EXPECT_NE(form(3), form(0));
 }
 
+TEST(CostTable, FormsTellWhatIsAddedTo) {
+  const Graph graph = sum(3);
+  const Node& node = graph.nodes()[0];
+  EXPECT_NE(form_of(graph, node, {true}), form_of(graph, node));
+  EXPECT_EQ(form_of(graph, node, {false}), form_of(graph, node));
+  EXPECT_EQ(table_of_sum(1).find(graph, node, {true}), nullptr);
+}
+
 TEST(CostTable, FindsTheFormInOtherLayouts) {
   const CostTable table = table_of_sum(0.5);
   const Graph rows = sum(0);
@@ -91,6 +99,7 @@ TEST(CostTable, IsReadAsItWasWritten) {
   const Graph graph = sum(3);
   ASSERT_NE(read.find(graph, graph.nodes()[0]), nullptr);
   EXPECT_EQ(read.find(graph, graph.nodes()[0])->seconds, 1.0 / 3);
+  EXPECT_EQ(read.find(graph, graph.nodes()[0])->cold_s, 2.0 / 3);
   EXPECT_EQ(read.find(graph, graph.nodes()[0])->workspace_bytes, 128);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "a file was left";
 }
@@ -112,11 +121,12 @@ TEST(CostTable, OtherFilesAreRefusedByName) {
   };
   EXPECT_THAT(error_of(folder / "none.json"), HasSubstr("no such file"));
   EXPECT_THAT(with("headrace_costs", "something"), says("no file of node costs"));
-  EXPECT_THAT(with("\"headrace_costs\": 1", "\"headrace_costs\": 2"), says("version"));
+  EXPECT_THAT(with("\"headrace_costs\": 2", "\"headrace_costs\": 1"), says("version"));
   EXPECT_THAT(with("\"a machine\"", "[]"), says("'machine'"));
   EXPECT_THAT(with("70000000000.0", "0"), says("'rates'"));
   EXPECT_THAT(with("70000000000.0", "\"fast\""), says("'rates'"));
   EXPECT_THAT(with("\"seconds\": 1.0", "\"seconds\": -1.0"), says("the cost of 'Add"));
+  EXPECT_THAT(with("\"cold_s\": 2.0,", ""), says("the cost of 'Add"));
   EXPECT_THAT(with("\"seconds\": 1.0", "\"seconds\": null"), says("the cost of 'Add"));
   EXPECT_THAT(with("\"workspace_bytes\": 128", "\"workspace_bytes\": 1e30"), says("the cost of"));
   std::ofstream(path) << whole.substr(0, whole.size() / 2);
@@ -133,7 +143,7 @@ TEST(CostTable, ADamagedOrForeignCacheIsEmpty) {
   // Named alike, but it is another's.
   EXPECT_TRUE(cached_cost_table("a-machine").nodes.empty());
   for (const auto& file : fs::directory_iterator(cache_folder()))
-    std::ofstream(file.path()) << "{\"headrace_costs\": 1, \"nodes\": 3}";
+    std::ofstream(file.path()) << "{\"headrace_costs\": 2, \"nodes\": 3}";
   EXPECT_TRUE(cached_cost_table("a machine").nodes.empty());
 }
 

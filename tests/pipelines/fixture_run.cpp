@@ -61,7 +61,7 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
                                                     [](const auto& d) { return d != nullptr; }));
   const PreparedPlan plan =
       prepare_plan(prepared_, config_, *scheduler, *strategy,
-                   {{}, node_seconds(prepared_.training.graph, DeviceRates{})});
+                   {{}, node_seconds(prepared_.training, config_.microbatches, DeviceRates{})});
   pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices), processes);
 }
 
