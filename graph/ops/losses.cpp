@@ -35,16 +35,20 @@ Types infer_cross_entropy(const Node& node, TypeSpan in) {
   require_inputs(node, 2, 3);
   require_target(node, in[0], in[1]);
   if (has_input(node, 2)) require_class_weight(node, in[0], in[2]);
-  return {loss_type(node, in[0], in[1].shape), {statistics_dtype(in[0].dtype), in[1].shape}};
+  const TensorType per_target{statistics_dtype(in[0].dtype), in[1].shape};
+  return {loss_type(node, in[0], in[1].shape), per_target, per_target};
 }
 
 Types infer_cross_entropy_grad(const Node& node, TypeSpan in) {
-  require_inputs(node, 3, 5);
-  require(in.size() == 5 && has_input(node, 4), "input lse is left out");
+  require_inputs(node, 3, 6);
+  require(in.size() == 6 && has_input(node, 4) && has_input(node, 5),
+          "largest or log_sum is left out");
   require_target(node, in[1], in[2]);
   require_type("dloss", in[0], loss_type(node, in[1], in[2].shape));
   if (has_input(node, 3)) require_class_weight(node, in[1], in[3]);
-  require_type("lse", in[4], {statistics_dtype(in[1].dtype), in[2].shape});
+  for (size_t i : {4, 5})
+    require_type(i == 4 ? "largest" : "log_sum", in[i],
+                 {statistics_dtype(in[1].dtype), in[2].shape});
   return {in[1]};
 }
 
@@ -91,7 +95,8 @@ Gradients grad_cross_entropy(GradContext& g) {
   Gradients grads(g.input_count(), kNoValue);
   grads[0] =
       g.emit("SoftmaxCrossEntropyGrad",
-             {g.output_grad(0), g.input(0), g.input(1), g.input(2), g.output(1)}, g.attributes());
+             {g.output_grad(0), g.input(0), g.input(1), g.input(2), g.output(1), g.output(2)},
+             g.attributes());
   return grads;
 }
 

@@ -72,30 +72,32 @@ const float* floats(const KernelArgs& args, size_t i) {
   return i < args.inputs.size() ? static_cast<const float*>(args.inputs[i]) : nullptr;
 }
 
-// logits, target, [class_weight] -> loss, lse; and NegativeLogLikelihood, where log_prob is given.
+// logits, target, [class_weight] -> loss, largest, log_sum; and NegativeLogLikelihood, where
+// log_prob is given.
 class ClassLossKernel : public Kernel {
  public:
   ClassLossKernel(Classes classes, bool normalizes) : classes_(classes), normalizes_(normalizes) {}
 
   size_t workspace_bytes() const override {
-    return static_cast<size_t>(classes_.lines) * 2 * sizeof(float);
+    return static_cast<size_t>(classes_.lines) * 3 * sizeof(float);
   }
 
   void run(const KernelArgs& args) const override {
     const float* x = floats(args, 0);
     const Integers target(args.inputs[1], classes_.target_dtype);
     auto* shares = static_cast<float*>(args.workspace);
-    auto* lse = args.outputs.size() > 1 ? static_cast<float*>(args.outputs[1]) : nullptr;
-    if (lse == nullptr) lse = shares + classes_.lines;
+    float* largest = output_or(args, 1, shares + classes_.lines);
+    float* log_sum = output_or(args, 2, shares + 2 * classes_.lines);
     fill_shares(classes_, target, floats(args, 2), shares);
-    if (normalizes_) normalize(x, lse);
+    if (normalizes_) normalize(x, largest, log_sum);
     auto* loss = static_cast<float*>(args.outputs[0]);
     double sum = 0;
     for (int64_t l = 0; l < classes_.lines; ++l) {
       double term = 0;
       if (shares[l] != 0) {
-        const double normalizer = normalizes_ ? static_cast<double>(lse[l]) : 0;
-        term = static_cast<double>(shares[l]) * (normalizer - x[classes_.at(l, target[l])]);
+        const double score = x[classes_.at(l, target[l])];
+        term = static_cast<double>(shares[l]) *
+               (normalizes_ ? (largest[l] - score) + log_sum[l] : -score);
       }
       if (!classes_.reduced) loss[l] = static_cast<float>(term);
       sum += term;
@@ -104,16 +106,23 @@ class ClassLossKernel : public Kernel {
   }
 
  private:
-  void normalize(const float* x, float* lse) const {
+  static float* output_or(const KernelArgs& args, size_t i, float* scratch) {
+    const bool given = i < args.outputs.size() && args.outputs[i] != nullptr;
+    return given ? static_cast<float*>(args.outputs[i]) : scratch;
+  }
+
+  void normalize(const float* x, float* largest, float* log_sum) const {
     const vector::SoftmaxTable& loops = *vector_table().softmax;
     for_stretches(classes_, [&](int64_t first, int64_t lines) {
       if (classes_.inner > 1) {
         loops.column_log_sum_exp(x + classes_.at(first, 0), classes_.count, classes_.inner,
-                                 lse + first, lines);
+                                 largest + first, log_sum + first, lines);
         return;
       }
       for (int64_t l = first; l < first + lines; ++l) {
-        lse[l] = loops.log_sum_exp(x + l * classes_.count, classes_.count);
+        const auto lse = loops.log_sum_exp(x + l * classes_.count, classes_.count);
+        largest[l] = lse.largest;
+        log_sum[l] = lse.log_sum;
       }
     });
   }
@@ -122,8 +131,8 @@ class ClassLossKernel : public Kernel {
   bool normalizes_;
 };
 
-// dloss, logits, target, [class_weight], lse -> dlogits = share dloss (softmax - one_hot), in one
-// pass; dloss, log_prob, target, [class_weight] -> -share dloss one_hot.
+// dloss, logits, target, [class_weight], largest, log_sum -> dlogits = share dloss (softmax -
+// one_hot), in one pass; dloss, log_prob, target, [class_weight] -> -share dloss one_hot.
 class ClassLossGradientKernel : public Kernel {
  public:
   ClassLossGradientKernel(Classes classes, bool normalizes)
@@ -135,7 +144,8 @@ class ClassLossGradientKernel : public Kernel {
   int in_place_input(size_t) const override { return 1; }
 
   void run(const KernelArgs& args) const override {
-    const float *dloss = floats(args, 0), *x = floats(args, 1), *lse = floats(args, 4);
+    const float *dloss = floats(args, 0), *x = floats(args, 1);
+    const float *largest = floats(args, 4), *log_sum = floats(args, 5);
     const Integers target(args.inputs[2], classes_.target_dtype);
     auto* shares = static_cast<float*>(args.workspace);
     auto* dx = static_cast<float*>(args.outputs[0]);
@@ -147,15 +157,15 @@ class ClassLossGradientKernel : public Kernel {
       const int64_t start = classes_.at(first, 0);
       if (classes_.inner > 1) {
         if (normalizes_) {
-          loops.column_scaled_softmax(x + start, lse + first, shares + first, dx + start, n,
-                                      classes_.inner, lines);
+          loops.column_scaled_softmax(x + start, largest + first, log_sum + first, shares + first,
+                                      dx + start, n, classes_.inner, lines);
         } else {
           for (int64_t k = 0; k < n; ++k) std::fill_n(dx + start + k * classes_.inner, lines, 0.0f);
         }
       }
       for (int64_t l = first; l < first + lines; ++l) {
         if (classes_.inner == 1 && normalizes_ && shares[l] != 0) {
-          loops.scaled_softmax(x + l * n, lse[l], shares[l], dx + l * n, n);
+          loops.scaled_softmax(x + l * n, {largest[l], log_sum[l]}, shares[l], dx + l * n, n);
         } else if (classes_.inner == 1) {
           std::fill_n(dx + l * n, n, 0.0f);
         }

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "kernels/reference/loop.h"
 
@@ -81,7 +82,22 @@ void reduce_terms(const Classes& c, const IntReader& target, const T* class_weig
   if (c.reduction != "none") loss.set(0, sum);
 }
 
-// logits, target, [class_weight] -> loss, lse
+// log(sum(exp)) of line l's scores is largest + log_sum.
+struct LogSumExp {
+  double largest = -std::numeric_limits<double>::infinity(), log_sum = 0;
+};
+template <typename T>
+LogSumExp log_sum_exp(const Classes& c, const T* x, int64_t l) {
+  LogSumExp result;
+  for (int64_t k = 0; k < c.split.length; ++k)
+    result.largest = std::max(result.largest, static_cast<double>(x[c.at(l, k)]));
+  double sum = 0;
+  for (int64_t k = 0; k < c.split.length; ++k) sum += std::exp(x[c.at(l, k)] - result.largest);
+  result.log_sum = std::log(sum);
+  return result;
+}
+
+// logits, target, [class_weight] -> loss, largest, log_sum
 template <typename T>
 Loop cross_entropy(const KernelRequest& request) {
   const auto c = classes_of(request, request.input_types[0].shape, request.input_types[1]);
@@ -89,21 +105,24 @@ Loop cross_entropy(const KernelRequest& request) {
   return [=](const KernelArgs& args) {
     const T* x = input<T>(args, 0);
     const IntReader target(args.inputs[1], c.target_dtype);
-    const auto log_sum = [&](int64_t l) {
-      double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-      for (int64_t k = 0; k < c.split.length; ++k)
-        largest = std::max(largest, static_cast<double>(x[c.at(l, k)]));
-      for (int64_t k = 0; k < c.split.length; ++k) sum += std::exp(x[c.at(l, k)] - largest);
-      return largest + std::log(sum);
-    };
-    if (const FloatWriter lse(output<void>(args, 1), loss_dtype); lse)
-      for (int64_t l = 0; l < c.lines(); ++l) lse.set(l, log_sum(l));
+    std::vector<LogSumExp> lse;
+    for (int64_t l = 0; l < c.lines(); ++l) lse.push_back(log_sum_exp(c, x, l));
+    const FloatWriter largest(output<void>(args, 1), loss_dtype);
+    const FloatWriter log_sum(output<void>(args, 2), loss_dtype);
+    for (size_t l = 0; l < lse.size(); ++l) {
+      if (largest) largest.set(static_cast<int64_t>(l), lse[l].largest);
+      if (log_sum) log_sum.set(static_cast<int64_t>(l), lse[l].log_sum);
+    }
     reduce_terms(c, target, input<T>(args, 2), FloatWriter(args.outputs[0], loss_dtype),
-                 [&](int64_t l, int64_t t) { return log_sum(l) - x[c.at(l, t)]; });
+                 [&](int64_t l, int64_t t) {
+                   const LogSumExp& line = lse[static_cast<size_t>(l)];
+                   return (line.largest - x[c.at(l, t)]) + line.log_sum;
+                 });
   };
 }
 
-// dloss, logits, target, [class_weight], lse -> dlogits = share dloss (softmax - one_hot)
+// dloss, logits, target, [class_weight], largest, log_sum -> dlogits = share dloss (softmax -
+// one_hot)
 template <typename T>
 Loop cross_entropy_gradient(const KernelRequest& request) {
   const auto c = classes_of(request, request.input_types[1].shape, request.input_types[2]);
@@ -111,15 +130,16 @@ Loop cross_entropy_gradient(const KernelRequest& request) {
   return [=](const KernelArgs& args) {
     const T* x = input<T>(args, 1);
     T* dx = output<T>(args, 0);
-    const FloatReader dloss(args.inputs[0], dloss_dtype), lse(args.inputs[4], lse_dtype);
+    const FloatReader dloss(args.inputs[0], dloss_dtype);
+    const FloatReader largest(args.inputs[4], lse_dtype), log_sum(args.inputs[5], lse_dtype);
     const IntReader target(args.inputs[2], c.target_dtype);
     const Weights<T> weights(c, target, input<T>(args, 3));
     for (int64_t l = 0; l < c.lines(); ++l) {
       const double share = weights.share(l) * dloss[c.reduction == "none" ? l : 0];
       for (int64_t k = 0; k < c.split.length; ++k) {
         const double one_hot = share != 0 && k == target[l] ? 1 : 0;
-        dx[c.at(l, k)] =
-            static_cast<T>(share != 0 ? share * (std::exp(x[c.at(l, k)] - lse[l]) - one_hot) : 0);
+        const double softmax = std::exp((x[c.at(l, k)] - largest[l]) - log_sum[l]);
+        dx[c.at(l, k)] = static_cast<T>(share != 0 ? share * (softmax - one_hot) : 0);
       }
     }
   };

@@ -176,6 +176,7 @@ TEST(Shapes, Losses) {
                           {{"axis", int64_t{1}}, {"reduction", std::string("mean")}});
   EXPECT_EQ(b.type(loss[0]), f32({}));
   EXPECT_EQ(b.type(loss[1]), f32({2, 3}));
+  EXPECT_EQ(b.type(loss[2]), f32({2, 3}));
   EXPECT_THAT(
       [&] {
         b("SoftmaxCrossEntropy", {logits, target},

@@ -168,6 +168,20 @@ TEST(Reference, WeighsTheCrossEntropy) {
   EXPECT_THAT(loss("none"), ElementsAre(log2, DoubleNear(3 * log2, 1e-6), 0));
 }
 
+// As the light nets of the package onnx begin: 1e30 + log 4 is 1e30 even in double.
+TEST(Reference, TellsHugeEqualLogitsApartFromCertainOnes) {
+  const auto logits = floats({1, 4}, {1e30F, 1e30F, 1e30F, 1e30F}), target = integers({1}, {2});
+  const Attributes a{{"axis", int64_t{1}}, {"reduction", std::string("mean")}};
+  const auto out = run("SoftmaxCrossEntropy", {logits, target}, a);
+  const float log4 = std::log(4.0F);
+  EXPECT_THAT(to_doubles(out[0]), ElementsAre(log4));
+  EXPECT_THAT(to_doubles(out[1]), ElementsAre(1e30F));
+  EXPECT_THAT(to_doubles(out[2]), ElementsAre(log4));
+  const auto gradient =
+      doubles("SoftmaxCrossEntropyGrad", {floats({}, {1}), logits, target, {}, out[1], out[2]}, a);
+  for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(gradient[k], k == 2 ? -0.75 : 0.25, 1e-6);
+}
+
 TEST(Reference, CountsTheFirstOfEqualScores) {
   EXPECT_THAT(
       doubles("CorrectCount", {floats({3, 2}, {1, 1, 0, 1, 1, 0}), integers({3}, {0, 1, 1})},

@@ -30,6 +30,10 @@ void add_reduction_rows(Table& t) {
     t.push_back({op, {{"axis", 1_i}}, {f32({2, 5, 3, 4}, -4, 4)}});
     t.push_back({op, {{"axis", 3_i}}, {f32({2, 2, 9, 9}, -30, 30)}});
     t.push_back({op, {{"axis", 1_i}}, {f32({2, 1000}, -4, 4)}});
+    // Large and alike, where a logarithm of the sum added to the largest would lose its digits.
+    t.push_back({op, {{"axis", 1_i}}, {f32({3, 50}, 8190, 8192)}});
+    t.push_back({op, {{"axis", 1_i}}, {f32({2, 50, 3}, 8190, 8192)}});
+    t.push_back({op, {{"axis", 1_i}}, {fixed(f32({3, 50}, 1e30, 1e30))}});
   }
 }
 

@@ -18,6 +18,14 @@ void add_loss_rows(Table& t) {
       t.push_back(
           {op, ignoring, {f32({4, 5}), sprinkled(i64({4}, 0, 4), 1, -100)}});  // none counts
     }
+  // Logits so large and so alike that the logarithm of their sum is lost beside them in f32; of the
+  // largest, nothing of it is left.
+  const Attributes mean{{"axis", 1_i}, {"reduction", std::string("mean")}};
+  for (const Shape& shape : {Shape{5, 1000}, Shape{2, 11, 3}}) {
+    const InputSpec target = shape.size() == 2 ? i64({5}, 0, 999) : i64({2, 3}, 0, 10);
+    t.push_back({"SoftmaxCrossEntropy", mean, {f32(shape, 8190, 8192), target}});
+    t.push_back({"SoftmaxCrossEntropy", mean, {fixed(f32(shape, -1e30, -1e30)), target}});
+  }
   const Attributes last_axis{{"axis", 2_i}, {"reduction", std::string("mean")}};
   t.push_back({"SoftmaxCrossEntropy", last_axis, {f32({2, 9, 65}, -20, 20), i64({2, 9}, 0, 64)}});
 

@@ -35,7 +35,7 @@ void softmax(const float* x, float* y, int64_t rows, int64_t n) {
 // Blocks that stay in the first cache: the maximum of one is known before its exponentials are
 // taken, and what was summed so far is rescaled when the maximum grows (Milakov and Gimelshein,
 // arXiv:1805.02867).
-float log_sum_exp(const float* x, int64_t n) {
+vector::LogSumExp log_sum_exp(const float* x, int64_t n) {
   constexpr int64_t kBlock = 1024;
   float highest = -kInfinity, sum = 0;
   for (int64_t start = 0; start < n; start += kBlock) {
@@ -54,13 +54,13 @@ float log_sum_exp(const float* x, int64_t n) {
     }
     sum += block_sum;
   }
-  return highest == -kInfinity ? highest : highest + logarithm(sum);
+  return {highest, highest == -kInfinity ? 0.0f : logarithm(sum)};
 }
 
 void log_softmax(const float* x, float* y, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const float lse = log_sum_exp(x, n);
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - lse;
+    const auto [largest, log_sum] = log_sum_exp(x, n);
+    for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - largest) - log_sum;
   }
 }
 
@@ -84,14 +84,17 @@ void log_softmax_gradient(const float* dy, const float* y, float* dx, int64_t ro
   }
 }
 
-void scaled_softmax(const float* x, float lse, float factor, float* dx, int64_t n) {
+void scaled_softmax(const float* x, vector::LogSumExp lse, float factor, float* dx, int64_t n) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) dx[i] = factor * exponential_of_nonpositive(x[i] - lse);
+  for (int64_t i = 0; i < n; ++i) {
+    dx[i] = factor * exponential_of_nonpositive((x[i] - lse.largest) - lse.log_sum);
+  }
 }
 
 constexpr int64_t kColumns = 256;
 
-void column_log_sum_exp(const float* x, int64_t rows, int64_t stride, float* lse, int64_t n) {
+void column_log_sum_exp(const float* x, int64_t rows, int64_t stride, float* largest,
+                        float* log_sum, int64_t n) {
   float highest[kColumns], sum[kColumns];
   for (int64_t j = 0; j < n; ++j) highest[j] = -kInfinity;
   for (int64_t i = 0; i < rows; ++i) {
@@ -104,19 +107,22 @@ void column_log_sum_exp(const float* x, int64_t rows, int64_t stride, float* lse
     for (int64_t j = 0; j < n; ++j) sum[j] += exponential_of_nonpositive(row[j] - highest[j]);
   }
   for (int64_t j = 0; j < n; ++j) {
-    lse[j] = highest[j] == -kInfinity ? highest[j] : highest[j] + logarithm(sum[j]);
+    largest[j] = highest[j];
+    log_sum[j] = highest[j] == -kInfinity ? 0.0f : logarithm(sum[j]);
   }
 }
 
 // A column whose scale is 0 is 0 whatever its values are.
-void column_scaled_softmax(const float* x, const float* lse, const float* factor, float* dx,
-                           int64_t rows, int64_t stride, int64_t n) {
+void column_scaled_softmax(const float* x, const float* largest, const float* log_sum,
+                           const float* factor, float* dx, int64_t rows, int64_t stride,
+                           int64_t n) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* row = x + i * stride;
     float* result = dx + i * stride;
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
-      const float value = factor[j] * exponential_of_nonpositive(row[j] - lse[j]);
+      const float value =
+          factor[j] * exponential_of_nonpositive((row[j] - largest[j]) - log_sum[j]);
       result[j] = factor[j] == 0.0f ? 0.0f : value;
     }
   }

@@ -113,20 +113,29 @@ struct ReductionTable {
   double (*sum_of_squares)(const float* x, int64_t n);
 };
 
+// log(sum(exp(x))) as largest + log_sum: the largest of x, and log(sum(exp(x - largest))), which is
+// between 0 and the logarithm of their number. Kept apart because that small part would be lost
+// beside a large one. Where all of x is -inf, so is largest, and log_sum is 0.
+struct LogSumExp {
+  float largest, log_sum;
+};
+
 struct SoftmaxTable {
   // Rows of n values.
   void (*softmax)(const float* x, float* y, int64_t rows, int64_t n);
   void (*log_softmax)(const float* x, float* y, int64_t rows, int64_t n);
   void (*softmax_gradient)(const float* dy, const float* y, float* dx, int64_t rows, int64_t n);
   void (*log_softmax_gradient)(const float* dy, const float* y, float* dx, int64_t rows, int64_t n);
-  // log(sum(exp(x))) of a row, in one pass over memory.
-  float (*log_sum_exp)(const float* x, int64_t n);
-  // dx = scale exp(x - lse)
-  void (*scaled_softmax)(const float* x, float lse, float scale, float* dx, int64_t n);
+  // Of a row, in one pass over memory.
+  LogSumExp (*log_sum_exp)(const float* x, int64_t n);
+  // dx = scale exp(x - largest - log_sum)
+  void (*scaled_softmax)(const float* x, LogSumExp lse, float scale, float* dx, int64_t n);
   // The same for n columns whose values stand `stride` apart; n is at most 256.
-  void (*column_log_sum_exp)(const float* x, int64_t rows, int64_t stride, float* lse, int64_t n);
-  void (*column_scaled_softmax)(const float* x, const float* lse, const float* scale, float* dx,
-                                int64_t rows, int64_t stride, int64_t n);
+  void (*column_log_sum_exp)(const float* x, int64_t rows, int64_t stride, float* largest,
+                             float* log_sum, int64_t n);
+  void (*column_scaled_softmax)(const float* x, const float* largest, const float* log_sum,
+                                const float* scale, float* dx, int64_t rows, int64_t stride,
+                                int64_t n);
 };
 
 struct NormalizationTable {
