@@ -358,7 +358,7 @@ OptionGroup output_options() {
            {.name = "report",
             .value = "F.html",
             .help = "A page with timelines, idle time, memory (train: measured, losses too)",
-            .commands = kTrain | kPlan | kSchedule,
+            .commands = kTrain | kPlan | kSchedule | kPartition,
             .target = [](Settings& s) -> Target { return &s.report; },
             .meaning = Meaning::written_file},
            {.name = "dump-costs",

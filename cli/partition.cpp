@@ -5,10 +5,14 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "cli/command.h"
+#include "cli/graphviz.h"
 #include "cli/json_output.h"
+#include "cli/partition_answers.h"
+#include "cli/partition_report.h"
 #include "cli/plugin_choice.h"
 #include "cli/quantity.h"
 #include "cli/text_table.h"
@@ -25,30 +29,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// Sums of the same seconds in another order differ by less than this.
-constexpr double kRounding = 1 + 1e-9;
 constexpr size_t kDevicesListed = 4;
 constexpr const char* kTimeLimit = "time-limit";
-
-// What is to be partitioned, of a model or of costs.
-struct Question {
-  std::string title = {};
-  PartitionProblem problem = {};
-  std::vector<std::string> nodes = {};  // by name
-  std::vector<int> unit_of_node = {};
-  // What simulating the problem's cuts runs on; none for a graph of costs.
-  std::unique_ptr<const PreparedModel> model = {};
-  std::unique_ptr<const Scheduler> scheduler = {};
-};
-
-// One strategy's answer.
-struct Row {
-  std::string name = {};
-  std::string refused = {};  // why there is none; one line
-  PartitionAnswer answer = {};
-  PartitionScore score = {};
-  double solve_s = 0;
-};
 
 // "--devices 6" of a graph of costs has no kind.
 int cost_devices(const std::string& text) {
@@ -58,7 +40,7 @@ int cost_devices(const std::string& text) {
   return *count;
 }
 
-Question ask_costs(const Settings& settings) {
+PartitionQuestion ask_costs(const Settings& settings) {
   if (!settings.run.model.empty())
     throw Error("partition: give a model or --costs, not both: {}", settings.run.model);
   const PartitionSettings& asked = settings.partition;
@@ -71,10 +53,11 @@ Question ask_costs(const Settings& settings) {
     for (size_t d = 0; d < limits.size(); ++d) graph.devices[d].memory_bytes = limits[d];
   }
   CostProblem costs = cost_problem(graph, settings.run.stages_per_device, asked.contiguous);
-  Question question{.title = fmt::format("{}: {} nodes, {} of them apart", asked.costs,
-                                         graph.nodes.size(), costs.problem.nodes.size()),
-                    .problem = std::move(costs.problem),
-                    .unit_of_node = std::move(costs.unit_of_node)};
+  PartitionQuestion question{.source = asked.costs,
+                             .size = fmt::format("{} nodes, {} of them apart", graph.nodes.size(),
+                                                 costs.problem.nodes.size()),
+                             .problem = std::move(costs.problem),
+                             .unit_of_node = std::move(costs.unit_of_node)};
   for (CostNode& node : graph.nodes) question.nodes.push_back(std::move(node.id));
   return question;
 }
@@ -93,7 +76,7 @@ std::vector<std::string> forward_names(const Graph& graph) {
   return names;
 }
 
-Question ask_model(const Settings& settings) {
+PartitionQuestion ask_model(const Settings& settings) {
   if (!settings.partition.contiguous)
     throw Error("--contiguous=false: a pipeline runs contiguous stages; it is for --costs");
   RunConfig run = settings.run;
@@ -102,16 +85,19 @@ Question ask_model(const Settings& settings) {
       plugin_registry(settings).load_scheduler(settings.scheduler, settings.scheduler_options);
   const int threads = threads_each(device_count(run.devices), run.threads_per_device);
   const auto device = std::move(make_devices("cpu:1", threads).front());
-  auto model = std::make_unique<const PreparedModel>(prepare_model(run, *device));
-  Question question{
-      .problem = plan_problem(*model, run, *scheduler, plan_costs(*model, run, *device)),
-      .nodes = forward_names(model->training.graph)};
-  question.title = fmt::format("{}: {} forward nodes, {} micro-batches", run.model,
-                               question.nodes.size(), run.microbatches);
+  PreparedModel prepared = prepare_model(run, *device);
+  PlanCosts costs = plan_costs(prepared, run, *device);
+  auto model = std::make_unique<const PartitionedModel>(PartitionedModel{
+      std::move(run), std::move(scheduler), std::move(prepared), std::move(costs)});
+  PartitionQuestion question{
+      .problem = plan_problem(model->model, model->run, *model->scheduler, model->costs),
+      .nodes = forward_names(model->model.training.graph)};
+  question.source = model->run.model;
+  question.size = fmt::format("{} forward nodes, {} micro-batches", question.nodes.size(),
+                              model->run.microbatches);
   for (size_t n = 0; n < question.nodes.size(); ++n)
     question.unit_of_node.push_back(static_cast<int>(n));
   question.model = std::move(model);
-  question.scheduler = std::move(scheduler);
   return question;
 }
 
@@ -148,10 +134,10 @@ class StrategyOptions {
   std::map<std::string, std::set<std::string>> known_;
 };
 
-Row solve(const std::string& name, const PartitionStrategy& strategy,
-          const PartitionProblem& problem) {
+StrategyRow solve(const std::string& name, const PartitionStrategy& strategy,
+                  const PartitionProblem& problem) {
   spdlog::info("{}", name);
-  Row row{.name = name};
+  StrategyRow row{.name = name};
   const auto start = std::chrono::steady_clock::now();
   try {
     row.answer = strategy.solve(problem);
@@ -166,29 +152,26 @@ Row solve(const std::string& name, const PartitionStrategy& strategy,
 }
 
 // The best that is proved by anyone holds for all.
-double best_bound(const PartitionProblem& problem, const std::vector<Row>& rows) {
+double best_bound(const PartitionProblem& problem, const std::vector<StrategyRow>& rows) {
   double bound_s = work_bound(problem);
   std::string whose = "an equal share of the work";
-  for (const Row& row : rows)
+  for (const StrategyRow& row : rows)
     if (row.refused.empty() && row.answer.lower_bound_s > bound_s) {
       bound_s = row.answer.lower_bound_s;
       whose = row.name;
     }
-  for (const Row& row : rows)
+  for (const StrategyRow& row : rows)
     if (row.refused.empty() && row.score.bottleneck_s * kRounding < bound_s)
       throw RunError("partitioner {}: proves {} s, but {} has {} s", whose, bound_s, row.name,
                      row.score.bottleneck_s);
   return bound_s;
 }
 
-bool is_optimal(const Row& row, double bound_s) {
-  return row.score.bottleneck_s <= bound_s * kRounding;
-}
-
-void report_json(const Question& question, const std::vector<Row>& rows, double bound_s) {
+void report_json(const PartitionQuestion& question, const std::vector<StrategyRow>& rows,
+                 double bound_s) {
   const PartitionProblem& problem = question.problem;
   ordered_json strategies = ordered_json::array(), refused = ordered_json::array();
-  for (const Row& row : rows) {
+  for (const StrategyRow& row : rows) {
     if (!row.refused.empty()) {
       refused.push_back({{"name", row.name}, {"refused", row.refused}});
       continue;
@@ -227,10 +210,11 @@ std::string memory_text(const std::vector<int64_t>& bytes) {
          texts[static_cast<size_t>(most - bytes.begin())];
 }
 
-void report_text(const Question& question, const std::vector<Row>& rows, double bound_s) {
+void report_text(const PartitionQuestion& question, const std::vector<StrategyRow>& rows,
+                 double bound_s) {
   const PartitionProblem& problem = question.problem;
-  fmt::print("{}; {} devices, {} stages{}\nno partition has a bottleneck of less than {}\n\n",
-             question.title, problem.devices.size(), problem.stages(),
+  fmt::print("{}: {}; {} devices, {} stages{}\nno partition has a bottleneck of less than {}\n\n",
+             question.source, question.size, problem.devices.size(), problem.stages(),
              problem.contiguous ? "" : ", contiguous or not", show_seconds(bound_s));
   TextTable table({{"strategy"},
                    {"bottleneck", Align::right},
@@ -240,7 +224,7 @@ void report_text(const Question& question, const std::vector<Row>& rows, double 
                    {"transfers", Align::right},
                    {"memory of each device"},
                    {"solved in", Align::right}});
-  for (const Row& row : rows) {
+  for (const StrategyRow& row : rows) {
     if (!row.refused.empty()) continue;
     table.add({row.name, show_seconds(row.score.bottleneck_s),
                fmt::format("{:.4f}", bound_s > 0 ? row.score.bottleneck_s / bound_s : 1),
@@ -249,13 +233,15 @@ void report_text(const Question& question, const std::vector<Row>& rows, double 
                memory_text(row.score.device_bytes), show_seconds(row.solve_s)});
   }
   fmt::print("{}", table.text());
-  for (const Row& row : rows)
+  for (const StrategyRow& row : rows)
     if (!row.refused.empty()) fmt::print("{}: {}\n", row.name, row.refused);
 }
 
 }  // namespace
 
 void partition_command(const Settings& settings) {
+  std::optional<Graphviz> graphviz;
+  if (!settings.report.empty()) graphviz.emplace();
   const PluginRegistry registry = plugin_registry(settings);
   const std::vector<std::string>& given = settings.partition.strategies;
   const std::vector<std::string> names =
@@ -264,19 +250,21 @@ void partition_command(const Settings& settings) {
   std::map<std::string, std::unique_ptr<PartitionStrategy>> strategies;
   for (const std::string& name : names)
     strategies[name] = registry.load_partitioner(name, options.of(name));
-  const Question question =
+  const PartitionQuestion question =
       settings.partition.costs.empty() ? ask_model(settings) : ask_costs(settings);
+  if (graphviz) check_partition_drawable(question.problem);
 
-  std::vector<Row> rows;
+  std::vector<StrategyRow> rows;
   for (const std::string& name : names)
     rows.push_back(solve(name, *strategies[name], question.problem));
-  std::ranges::stable_sort(rows, {}, [](const Row& row) {
+  std::ranges::stable_sort(rows, {}, [](const StrategyRow& row) {
     return std::pair(!row.refused.empty(), row.score.bottleneck_s);
   });
   if (rows.empty()) throw Error("partition: no partitioner is found");
   if (!rows.front().refused.empty())
     throw Error("partition: no strategy has an answer; {}", rows.front().refused);
   const double bound_s = best_bound(question.problem, rows);
+  if (graphviz) write_partition_report(settings.report, question, rows, bound_s, *graphviz);
   settings.json ? report_json(question, rows, bound_s) : report_text(question, rows, bound_s);
 }
 

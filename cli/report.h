@@ -26,10 +26,6 @@ std::vector<int> loops_of(const StagePlan& plan);
 ReportedRun reported_run(std::string name, const Simulation& simulation, const StagePlan& plan,
                          const DataParallel& data_parallel = {});
 
-// Throws Error when a page cannot show so many actions.
-void check_drawable(size_t actions);
-size_t actions_in(const Simulation& simulation);
-
 // Writes one HTML page that needs no other file and no network: figures of all runs in a table,
 // then for each run its timeline per device, its idle time by cause and its memory over time, all
 // on one time axis; first of all the curve of `losses`, one per step, if there are any. What the

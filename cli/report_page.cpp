@@ -1,6 +1,9 @@
 #include "cli/report_page.h"
 
+#include <nlohmann/json.hpp>
+
 #include "cli/report_drawing.h"
+#include "loader/atomic_file.h"
 
 namespace headrace {
 namespace {
@@ -65,6 +68,43 @@ polyline { fill: none; stroke-width: 1.5; stroke: var(--d); }
 .bar span { background: var(--c); }
 .busy { --c: var(--busy); } .warm-up { --c: var(--warm-up); } .data { --c: var(--data); }
 .link { --c: var(--link); } .gather { --c: var(--gather); } .drain { --c: var(--drain); }
+.loads { display: grid; grid-template-columns: 64px 1fr max-content max-content; gap: 4px 12px;
+  font-size: 12px; align-items: center; color: var(--faint); font-variant-numeric: tabular-nums; }
+.loads > div:nth-child(4n), .loads > div:nth-child(4n+3) { text-align: right; }
+.load { position: relative; display: flex; height: 20px; border-radius: 3px;
+  background: var(--line); }
+.load span { background: var(--c); box-shadow: inset -0.6px 0 var(--card); }
+.load span:first-child { border-radius: 3px 0 0 3px; }
+.load span:hover { filter: brightness(1.15); }
+.load i.bound { position: absolute; top: -3px; bottom: -3px; border-left: 2px dashed var(--text);
+  margin-left: -1px; pointer-events: none; }
+.loads .most { color: var(--text); font-weight: 650; }
+.legend i.bound { background: none; width: 0; border-left: 2px dashed var(--text);
+  border-radius: 0; }
+:root { --k0: #4a7bc8; --k1: #d08a27; --k2: #2f9470; --k3: #8d62ae; --k4: #c76aa0; --k5: #4fa3b3;
+  --k6: #8a6d4f; --k7: #a8922d; --k8: #6f7fd6; --k-other: #9aa2ad; }
+.graph { overflow-x: auto; background: var(--card); border: 1px solid var(--line);
+  border-radius: 6px; padding: 10px; }
+.graph svg { border: 0; padding: 0; margin: 0 auto; width: min(100%, var(--w)); }
+.fine .graph svg { width: var(--w); }
+.detail { float: right; margin-top: -20px; font-size: 12px; color: var(--faint); cursor: pointer; }
+.detail input { margin: 0 5px 0 0; vertical-align: -1.5px; }
+.detail:has(:checked) + .coarse, .detail:not(:has(:checked)) + .coarse + .fine { display: none; }
+.coarse p, .fine p { margin: 5px 0 0; font-size: 12px; }
+p.refused { margin: 4px 0; font-size: 12px; }
+.node, .legend span { --c: var(--d); }
+.node.l1, .legend .l1 { --c: color-mix(in srgb, var(--d), black 24%); }
+.node.l2, .legend .l2 { --c: color-mix(in srgb, var(--d), black 42%); }
+.node.l3, .legend .l3 { --c: color-mix(in srgb, var(--d), black 56%); }
+.node path, .node polygon { fill: var(--c); stroke: none; }
+.node:hover path, .node:hover polygon { stroke: var(--text); stroke-width: 1.4; }
+.graph svg .node text { fill: #fff; font: 10px Helvetica, Arial, "Liberation Sans", sans-serif; }
+.edge path { fill: none; stroke: var(--faint); stroke-width: 0.9; }
+.edge polygon { fill: var(--faint); stroke: none; }
+.edge.cut path { stroke: var(--text); stroke-width: 2; }
+.edge.cut polygon { fill: var(--text); }
+.legend i.crosses { background: none; height: 0; width: 14px; border-radius: 0;
+  border-top: 2px solid var(--text); vertical-align: 4px; }
 #tip { position: fixed; display: none; z-index: 9; pointer-events: none; padding: 7px 10px;
   border-radius: 6px; background: var(--text); color: var(--page); font-size: 12px;
   white-space: pre; box-shadow: 0 2px 10px rgb(0 0 0 / 25%); font-variant-numeric: tabular-nums; }
@@ -143,6 +183,7 @@ function hide() {
 document.querySelectorAll("section").forEach((section, r) => {
   const timeline = section.querySelector("svg.timeline");
   const memory = section.querySelector("svg.memory");
+  if (!timeline) return;
   timeline.addEventListener("mousemove", event => point_at_action(event, runs[r]));
   timeline.addEventListener("mouseleave", hide);
   if (!memory) return;
@@ -153,8 +194,9 @@ document.querySelectorAll("section").forEach((section, r) => {
 
 }  // namespace
 
-std::string report_page(const std::string& title, const std::string& body,
-                        const std::string& runs_json) {
+void write_page(const std::string& path, const std::string& title, const std::string& body,
+                const nlohmann::json& runs) {
+  const std::string runs_json = runs.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string page =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>";
@@ -172,7 +214,9 @@ std::string report_page(const std::string& title, const std::string& body,
   page += "</script>\n<script>";
   page += kScript;
   page += "</script>\n</body>\n</html>\n";
-  return page;
+  AtomicFile file(path);
+  file.write(page);
+  file.commit();
 }
 
 }  // namespace headrace

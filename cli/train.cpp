@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/quantity.h"
 #include "cli/report.h"
+#include "cli/report_runs.h"
 #include "executor/devices.h"
 #include "executor/watch.h"
 

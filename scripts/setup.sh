@@ -30,7 +30,7 @@ packages=(
   libprotobuf-dev protobuf-compiler libboost-dev libzip-dev zlib1g-dev libssl-dev
   libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   libgtest-dev libgmock-dev libbenchmark-dev libonnx-testdata
-  dataset-fashion-mnist bible-kjv
+  dataset-fashion-mnist bible-kjv graphviz
 )
 lint_packages=(clang-format clang-tidy)
 mpi_packages=(libopenmpi-dev openmpi-bin)
