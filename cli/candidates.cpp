@@ -93,8 +93,7 @@ std::vector<int> compared_microbatches(const Settings& settings) {
 }
 
 std::unique_ptr<Device> planning_device(const RunConfig& run) {
-  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
-  return std::move(make_devices("cpu:1", threads).front());
+  return make_first_device(run);
 }
 
 Attempt attempt_plan(const PreparedModel& model, const RunConfig& run, const Scheduler& scheduler,

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/plugin_choice.h"
 #include "cli/run_file.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
@@ -215,7 +216,9 @@ int run_command_line(int count, char** arguments) {
   for (const ParsedCommand& parsed : commands) {
     if (!parsed.app->parsed()) continue;
     if (const auto extra = parsed.app->remaining(); !extra.empty()) refuse_extra(parsed, extra);
-    parsed.command->run(settle(parsed));
+    Settings settings = settle(parsed);
+    settings.run.backend = choose_backend(settings, settings.run.devices);
+    parsed.command->run(settings);
     return 0;
   }
   if (const auto extra = program.remaining(); !extra.empty()) refuse_command(extra.front());

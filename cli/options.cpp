@@ -56,10 +56,15 @@ OptionGroup model_options() {
 OptionGroup pipeline_options() {
   return {"Pipeline",
           {{.name = "devices",
-            .value = "cpu:N",
-            .help = "Devices, each a team of threads",
-            .commands = kPipelines & ~kPartition,
+            .value = "cpu:N|KIND:I[-J][,...]",
+            .help = "N teams of threads, or devices of a plugin's kind, as in cuda:0-3",
+            .commands = (kPipelines & ~kPartition) | kRun,
             .target = [](Settings& s) -> Target { return &s.run.devices; }},
+           {.name = "device-option",
+            .value = "K=V",
+            .help = "Option of the plugin that makes the devices (repeatable)",
+            .commands = kPipelines | kRun,
+            .target = [](Settings& s) -> Target { return &s.device_options; }},
            {.name = "threads-per-device",
             .value = "N",
             .help = "Threads of each; 0: the cores shared out",
@@ -141,7 +146,7 @@ OptionGroup pipeline_options() {
            {.name = "plugin-path",
             .value = "DIR",
             .help = "Folder to find plugins in, before the others (repeatable)",
-            .commands = kPipelines | kSchedule | kPlugins,
+            .commands = kPipelines | kRun | kSchedule | kPlugins,
             .target = [](Settings& s) -> Target { return &s.plugin_path; },
             .meaning = Meaning::path}}};
 }

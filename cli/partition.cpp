@@ -83,8 +83,8 @@ PartitionQuestion ask_model(const Settings& settings) {
   if (!settings.partition.devices.empty()) run.devices = settings.partition.devices;
   auto scheduler =
       plugin_registry(settings).load_scheduler(settings.scheduler, settings.scheduler_options);
-  const int threads = threads_each(device_count(run.devices), run.threads_per_device);
-  const auto device = std::move(make_devices("cpu:1", threads).front());
+  run.backend = choose_backend(settings, run.devices);
+  const auto device = make_first_device(run);
   PreparedModel prepared = prepare_model(run, *device);
   PlanCosts costs = plan_costs(prepared, run, *device);
   auto model = std::make_unique<const PartitionedModel>(PartitionedModel{

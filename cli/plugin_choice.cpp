@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "executor/devices.h"
 #include "graph/error.h"
 
 namespace headrace {
@@ -31,6 +32,15 @@ std::vector<std::string> listed_names(const std::vector<std::string>& lists,
       begin = end + 1;
     }
   return names;
+}
+
+std::shared_ptr<const Backend> choose_backend(const Settings& settings,
+                                              const std::string& devices) {
+  const std::string kind = named_devices(devices).kind;
+  if (kind != "cpu") return plugin_registry(settings).load_backend(kind, settings.device_options);
+  if (!settings.device_options.empty())
+    throw Error("--device-option {}: CPUs have no options", settings.device_options.begin()->first);
+  return nullptr;
 }
 
 ChosenPlugins choose_plugins(const Settings& settings) {

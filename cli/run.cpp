@@ -55,7 +55,7 @@ void run_test(const Settings& settings, Device& device) {
 }  // namespace
 
 void run_command(const Settings& settings) {
-  const auto device = std::move(make_devices("cpu:1", settings.run.threads_per_device).front());
+  const auto device = make_first_device(settings.run);
   if (!settings.onnx_test.empty()) return run_test(settings, *device);
   if (settings.inputs.empty()) throw Error("run: no inputs: give --inputs F.npz");
   if (settings.outputs.empty()) throw Error("run: no place for the outputs: give --outputs F.npz");

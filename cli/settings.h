@@ -59,7 +59,7 @@ struct Settings {
   RunConfig run;
   TrainOptions train;
   std::string scheduler = "breadth-first";  // a plugin's name or file
-  OptionValues scheduler_options;
+  OptionValues scheduler_options, device_options;
   std::vector<std::string> schedulers;  // names to compare, each text a list with commas
   std::string partitioner = "balanced";
   OptionValues partitioner_options;

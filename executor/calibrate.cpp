@@ -63,9 +63,9 @@ DeviceRates measure_rates(Device& device) {
   return rates;
 }
 
-DeviceRates cached_rates(Device& device, int threads) {
+DeviceRates cached_rates(Device& device) {
   constexpr std::uintmax_t kMostBytes = 1 << 20;
-  const std::string machine = machine_name(threads);
+  const std::string machine = machine_name(device);
   const auto path = cache_folder() / "rates-1.json";
   auto cache = nlohmann::json::parse(read_small_file(path, kMostBytes), nullptr, false);
   if (!cache.is_object()) cache = nlohmann::json::object();

@@ -10,8 +10,8 @@ namespace headrace {
 // second, on the calling thread.
 DeviceRates measure_rates(Device& device);
 
-// The same, kept in cache_folder()/rates-1.json under machine_name(threads), and measured only when
+// The same, kept in cache_folder()/rates-1.json under machine_name(device), and measured only when
 // they are not there. Damaged entries count as not there.
-DeviceRates cached_rates(Device& device, int threads);
+DeviceRates cached_rates(Device& device);
 
 }  // namespace headrace

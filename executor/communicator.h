@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "executor/process_group.h"
+#include "kernels/device.h"
 
 namespace headrace {
 
@@ -56,6 +57,11 @@ class Communicator {
 // Between the threads of one process: those of all devices, or of `here` of them.
 std::unique_ptr<Communicator> make_inproc_communicator(int devices, std::vector<Transfer> transfers,
                                                        std::optional<int> here = {});
+
+// Between devices that have queues, all of one kind and of this process. Waiting is then the
+// device's affair: the calls return when the copy has been asked for.
+std::unique_ptr<Communicator> make_queued_communicator(std::vector<DeviceQueue*> queues,
+                                                       const std::vector<Transfer>& transfers);
 
 // Between all devices of a group: within this process as above, and with others by messages that a
 // thread of its own moves on. A transfer that takes longer than the time-out is a RunError in the

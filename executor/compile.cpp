@@ -314,15 +314,15 @@ class Compiler {
       for (const ValueId output : node.outputs)
         if (accumulator_of_root_.contains(output)) first = begun.insert(output).second && first;
       if (!prepared.accumulates || first) {
-        program_.add_call(*prepared.write, inputs, outputs);
+        program_.add_call(*prepared.write, inputs, outputs, reads_step(node));
       } else if (prepared.accumulate != nullptr) {
-        program_.add_call(*prepared.accumulate, inputs, outputs);
+        program_.add_call(*prepared.accumulate, inputs, outputs, reads_step(node));
       } else {
         const auto kept = outputs;
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
             outputs[o] = {.arena_offset = scratch_.at({turn.position, node.outputs[o]})};
-        program_.add_call(*prepared.write, inputs, outputs);
+        program_.add_call(*prepared.write, inputs, outputs, reads_step(node));
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
             program_.add_call(kernel_for("Add", node.outputs[o]), {kept[o], outputs[o]}, {kept[o]});

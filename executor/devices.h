@@ -5,21 +5,29 @@
 #include <vector>
 
 #include "executor/processes.h"
+#include "executor/run_config.h"
 #include "kernels/device.h"
 
 namespace headrace {
 
-// How many CPU devices a `--devices` text names: "cpu:4", "cpu" (one), lists "cpu:2,cpu:1". Throws
-// Error for kinds that this program has no backend for.
+// What a `--devices` text names, all of one kind: "cpu:4" is four teams of threads, "cpu" one;
+// of other kinds the machine's devices by number, "cuda:1", "cuda:0-3", "cuda" for the first.
+// Lists with commas: "cpu:2,cpu:1", "cuda:0,cuda:2"; a number may be there twice, as two devices
+// that share the hardware. Throws Error.
+struct NamedDevices {
+  std::string kind;          // "cpu", "cuda"
+  std::vector<int> indices;  // of cpu: 0, 1, ...
+};
+NamedDevices named_devices(const std::string& text);
 int device_count(const std::string& text);
 
-// That many CPU devices with `threads` threads each; 0 shares the machine's cores out evenly, at
-// least one thread each.
-std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads);
-// Only those of this process; null stands for the others. Throws Error when there are fewer devices
-// than processes.
-std::vector<std::unique_ptr<Device>> make_devices(const std::string& text, int threads,
-                                                  const Processes& processes);
-int threads_each(int devices, int threads);
+// The devices of a run: CPUs with config.threads_per_device threads each (0 shares the machine's
+// cores out evenly, at least one thread each), others as config.backend makes them. Only those of
+// this process; null stands for the others. Throws Error when there are fewer devices than
+// processes.
+std::vector<std::unique_ptr<Device>> make_devices(const RunConfig& config,
+                                                  const Processes& processes = {});
+// The first of them alone, to plan with.
+std::unique_ptr<Device> make_first_device(const RunConfig& config);
 
 }  // namespace headrace

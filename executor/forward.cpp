@@ -86,7 +86,7 @@ std::map<std::string, HostTensor> run_forward(const std::string& model,
   program.bind(static_cast<std::byte*>(arena.data()));
   const auto link = make_inproc_communicator(1, {});
   device.bind_thread();
-  program.run(*link, StepContext{}, workspace.data(), std::chrono::steady_clock::now());
+  program.run(device, *link, StepContext{}, workspace.data(), std::chrono::steady_clock::now());
 
   for (const ValueId id : computed) {
     const Value& value = graph.value(id);
@@ -108,7 +108,7 @@ std::map<std::string, HostTensor> batch_gradients(const RunConfig& config,
         sized.batch = tensor.type.shape[0];
         break;
       }
-  auto devices = make_devices(sized.devices, sized.threads_per_device);
+  auto devices = make_devices(sized);
   const PreparedModel prepared = prepare_model(sized, *devices[0]);
   const PreparedPlan plan =
       prepare_plan(prepared, sized, scheduler, strategy, plan_costs(prepared, sized, *devices[0]));

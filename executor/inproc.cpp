@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "executor/communicator.h"
+#include "executor/device_barrier.h"
 #include "graph/error.h"
 
 namespace headrace {
@@ -26,11 +27,11 @@ class SendQueue {
 class InprocCommunicator : public Communicator {
  public:
   InprocCommunicator(int devices, int here, std::vector<Transfer> transfers)
-      : here_(here),
-        transfers_(std::move(transfers)),
+      : transfers_(std::move(transfers)),
         state_(transfers_.size()),
         moved_(transfers_.size()),
-        queues_(static_cast<size_t>(devices)) {
+        queues_(static_cast<size_t>(devices)),
+        barrier_(here) {
     for (size_t t = 0; t < transfers_.size(); ++t) {
       HEADRACE_CHECK(transfers_[t].from >= 0 && transfers_[t].from < devices);
       HEADRACE_CHECK(transfers_[t].to >= 0 && transfers_[t].to < devices);
@@ -58,18 +59,7 @@ class InprocCommunicator : public Communicator {
 
   Moved moved(size_t transfer) const override { return moved_[transfer]; }
 
-  void barrier(const std::function<void()>& together) override {
-    std::unique_lock lock(barrier_mutex_);
-    const int64_t round = barrier_round_;
-    if (++barrier_waiting_ == here_) {
-      together();
-      barrier_waiting_ = 0;
-      ++barrier_round_;
-      barrier_.notify_all();
-    }
-    barrier_.wait(lock, [&] { return barrier_round_ != round || stopped_; });
-    if (stopped_) throw Stopped{};
-  }
+  void barrier(const std::function<void()>& together) override { barrier_.meet(together); }
 
   void stop() override {
     stopped_ = true;
@@ -77,8 +67,7 @@ class InprocCommunicator : public Communicator {
       const std::lock_guard lock(queue.mutex);
       queue.done.notify_all();
     }
-    const std::lock_guard lock(barrier_mutex_);
-    barrier_.notify_all();
+    barrier_.stop();
   }
 
  private:
@@ -130,7 +119,6 @@ class InprocCommunicator : public Communicator {
     }
   }
 
-  const int here_;
   const std::vector<Transfer> transfers_;
   std::vector<State> state_;
   std::vector<Moved> moved_;
@@ -138,11 +126,7 @@ class InprocCommunicator : public Communicator {
   std::vector<std::thread> threads_;
   std::atomic<int64_t> step_ = 0;
   std::atomic<bool> stopped_ = false, closing_ = false;
-
-  std::mutex barrier_mutex_;
-  std::condition_variable barrier_;
-  int barrier_waiting_ = 0;
-  int64_t barrier_round_ = 0;
+  DeviceBarrier barrier_;
 };
 
 }  // namespace

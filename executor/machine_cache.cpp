@@ -41,8 +41,8 @@ double last_cache_bytes() {
   return largest > 0 ? largest : kUsual;
 }
 
-std::string machine_name(int threads) {
-  return fmt::format("{} / cpu, {} threads", processor_name(), threads);
+std::string machine_name(const Device& device) {
+  return fmt::format("{} / {}", processor_name(), device.description());
 }
 
 std::filesystem::path cache_folder() {

@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <string>
 
+#include "kernels/device.h"
+
 namespace headrace {
 
-// What a measurement holds for: "AMD EPYC 9R14 / cpu, 2 threads" for devices of so many threads.
-std::string machine_name(int threads);
+// What a measurement on a device holds for: "AMD EPYC 9R14 / cpu, 2 threads".
+std::string machine_name(const Device& device);
 
 // Bytes of the largest cache of this machine's first processor; a usual size where it is not told.
 double last_cache_bytes();

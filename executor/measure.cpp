@@ -12,7 +12,7 @@ MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& p
   const FeedPlan feeds = feed_plan(prepared);
   const auto batch = random_batch(prepared, feeds, config.microbatches, config.seed);
   const std::vector<std::span<const std::byte>> fields(batch.begin(), batch.end());
-  auto devices = make_devices(config.devices, config.threads_per_device);
+  auto devices = make_devices(config);
   const int count = static_cast<int>(devices.size());
   const auto pipeline = make_pipeline(prepared, plan, config, std::move(devices));
 

@@ -186,7 +186,8 @@ void OwnUpdate::feed(ValueId input, double value) {
 void OwnUpdate::run(const StepContext& context, Communicator& link) {
   if (rate_) feed(*rate_, context.learning_rate);
   if (step_) feed(*step_, static_cast<double>(context.step));
-  program_.run(link, context, workspace_.data(), std::chrono::steady_clock::now());
+  program_.run(memory_->device(), link, context, workspace_.data(),
+               std::chrono::steady_clock::now());
 }
 
 bool OwnUpdate::holds(const std::string& state) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "executor/compile.h"
 #include "graph/error.h"
@@ -86,9 +85,13 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
   bind_arenas();
   training_transfers_ = training_transfers.transfers;
   updates_.resize(devices_.size());
-  const auto link = [this](std::vector<Transfer> transfers) {
-    return make_communicator(*spec_.processes.group, this->devices(), std::move(transfers),
-                             spec_.processes.timeout);
+  std::vector<DeviceQueue*> queues;
+  for (const auto& device : devices_)
+    if (device && device->queue() != nullptr) queues.push_back(device->queue());
+  const auto link = [&](std::vector<Transfer> transfers) {
+    return queues.empty() ? make_communicator(*spec_.processes.group, this->devices(),
+                                              std::move(transfers), spec_.processes.timeout)
+                          : make_queued_communicator(queues, transfers);
   };
   training_link_ = link(settle(training_transfers, arenas_));
   evaluation_link_ = link(settle(evaluation_transfers, arenas_));
@@ -219,9 +222,10 @@ void Pipeline::make_tasks() {
         .seed = spec_.seed, .step = info_.step, .learning_rate = info_.learning_rate};
   };
   const auto backward = [this, context](size_t d) {
-    training_programs_[d].run(*training_link_, context(), workspaces_[d].data(), started_,
-                              begins_[d]);
-    update_programs_[d].gather.run(*update_link_, context(), workspaces_[d].data(), started_);
+    training_programs_[d].run(*devices_[d], *training_link_, context(), workspaces_[d].data(),
+                              started_, begins_[d]);
+    update_programs_[d].gather.run(*devices_[d], *update_link_, context(), workspaces_[d].data(),
+                                   started_);
   };
   for (size_t d = 0; d < devices_.size(); ++d)
     begins_.emplace_back([at = spec_.processes.whereabouts, d](const Action& action) {
@@ -234,13 +238,15 @@ void Pipeline::make_tasks() {
     updates_[d].start_s = seconds_since_start();
     StepContext update = context();
     if (spec_.clip_norm > 0) update.gradient_scale = agree_on_scale(device);
-    update_programs_[d].apply.run(*update_link_, update, workspaces_[d].data(), started_);
+    update_programs_[d].apply.run(*devices_[d], *update_link_, update, workspaces_[d].data(),
+                                  started_);
     if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
     updates_[d].end_s = seconds_since_start();
   };
   evaluation_task_ = [this, context](int device) {
     const auto d = static_cast<size_t>(device);
-    evaluation_programs_[d].run(*evaluation_link_, context(), workspaces_[d].data(), started_);
+    evaluation_programs_[d].run(*devices_[d], *evaluation_link_, context(), workspaces_[d].data(),
+                                started_);
   };
   stop_all_ = [this] {
     training_link_->stop();
@@ -256,8 +262,10 @@ double Pipeline::agree_on_scale(int device) {
   // Entries of other processes' devices stay zero: the sum over the processes brings them.
   for (size_t g = 0; g < gradients.size(); ++g) {
     if (holder_of(gradients[g].parameter) != static_cast<size_t>(device)) continue;
-    squared_norms_[g] =
-        *update_programs_[static_cast<size_t>(device)].squared_norm.at(gradients[g].parameter);
+    const auto d = static_cast<size_t>(device);
+    devices_[d]->download({DType::f64, {}}, {},
+                          update_programs_[d].squared_norm.at(gradients[g].parameter),
+                          &squared_norms_[g]);
   }
   update_link_->barrier([this] { spec_.processes.group->sum(squared_norms_); });
   double sum = 0;
@@ -312,7 +320,8 @@ void Pipeline::evaluate() { run(evaluation_task_); }
 float Pipeline::read_scalar(ValueId id, int microbatch) const {
   const auto d = static_cast<size_t>(device_of_value_[index(id)]);
   float value = 0;
-  std::memcpy(&value, memories_[d]->slot(roots_[index(id)], microbatch), sizeof value);
+  devices_[d]->download({DType::f32, {}}, {}, memories_[d]->slot(roots_[index(id)], microbatch),
+                        &value);
   return value;
 }
 

@@ -237,8 +237,7 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
     costs.rates = costs.table.rates;
   } else {
     device.bind_thread();
-    costs.rates =
-        cached_rates(device, threads_each(device_count(config.devices), config.threads_per_device));
+    costs.rates = cached_rates(device);
   }
   costs.analytic_seconds = node_seconds(training, config.microbatches, costs.rates);
   costs.node_seconds = costs.analytic_seconds;

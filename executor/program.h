@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "executor/communicator.h"
+#include "executor/mark_times.h"
 #include "kernels/device.h"
 #include "scheduler/schedule.h"
 
@@ -34,6 +35,7 @@ struct Place {
 // A prepared kernel and the places it works on, as indices into the program's tables.
 struct Call {
   const Kernel* kernel = nullptr;
+  bool reads_step = false;  // it differs from step to step, so it cannot be recorded
   uint32_t first_input = 0, inputs = 0, first_output = 0, outputs = 0;
 };
 
@@ -50,7 +52,7 @@ double busy_seconds(const std::vector<ActionRecord>& records);
 class DeviceProgram {
  public:
   uint32_t add_call(const Kernel& kernel, const std::vector<Place>& inputs,
-                    const std::vector<Place>& outputs);
+                    const std::vector<Place>& outputs, bool reads_step = false);
   void add(InstructionKind kind, size_t index) {
     instructions_.push_back({kind, static_cast<uint32_t>(index)});
   }
@@ -60,9 +62,9 @@ class DeviceProgram {
 
   // Settles every address; `arena` holds arena_bytes(). Must come before run.
   void bind(std::byte* arena);
-  // Runs on the calling thread. Throws what a kernel throws, or Stopped.
-  // `begins` is told every action that begins.
-  void run(Communicator& communicator, StepContext context, void* workspace,
+  // Runs on the calling thread, `device`'s, until the device is done. Throws what a kernel throws,
+  // or Stopped. `begins` is told every action that begins, or whose kernels are asked for.
+  void run(Device& device, Communicator& communicator, StepContext context, void* workspace,
            std::chrono::steady_clock::time_point step_start,
            const std::function<void(const Action&)>& begins = {});
 
@@ -73,6 +75,19 @@ class DeviceProgram {
   int64_t peak_live_bytes = 0;  // no plan could need less
 
  private:
+  // Calls without anything between them, which a device may record.
+  struct Stretch {
+    size_t begin = 0, end = 0;  // instructions
+    bool tried = false;
+    std::unique_ptr<Recording> recording = {};  // null: the device does not record it
+  };
+
+  void find_stretches();
+  void call(const Call& call, const StepContext& context, void* workspace) const;
+  // The instruction behind the stretch that begins at `at`; `at` itself where none does.
+  size_t replay(DeviceQueue& queue, size_t at, const StepContext& context, void* workspace);
+  void settle_records(std::chrono::steady_clock::time_point step_start);
+
   std::vector<Instruction> instructions_;
   std::vector<Call> calls_;
   std::vector<Place> input_places_, output_places_;
@@ -81,6 +96,13 @@ class DeviceProgram {
   std::vector<ActionRecord> actions_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   size_t workspace_bytes_ = 0;
+
+  // Two marks for each action and two for each receive within one, in this order.
+  MarkTimes marks_;
+  std::vector<size_t> action_of_receive_;
+  std::vector<std::string> action_names_;
+  std::vector<Stretch> stretches_;
+  bool has_run_ = false;
 };
 
 inline void* resolve(const Place& place, std::byte* arena) {

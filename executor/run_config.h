@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "executor/backend.h"
 #include "executor/learning_rate.h"
 #include "graph/optimizer.h"
 
@@ -15,8 +17,9 @@ namespace headrace {
 // the caller loads them and passes their interfaces (session.h).
 struct RunConfig {
   std::string model;
-  std::string devices = "cpu:1";  // "cpu:4"
-  int threads_per_device = 0;     // 0: the machine's cores divided by the devices
+  std::string devices = "cpu:1";           // devices.h
+  std::shared_ptr<const Backend> backend;  // that makes them; null: they are CPUs
+  int threads_per_device = 0;              // 0: the machine's cores divided by the devices
   int stages_per_device = 1;
   std::optional<int64_t> batch;  // samples per step
   int microbatches = 1;

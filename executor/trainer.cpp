@@ -43,7 +43,7 @@ class Trainer {
     if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
     if (options.resume && options.checkpoint.empty())
       throw Error("--resume needs the folder: give --checkpoint");
-    auto devices = make_devices(config.devices, config.threads_per_device, processes);
+    auto devices = make_devices(config, processes);
     if (observer_.devices) observer_.devices(devices);
     Device& device = **std::find_if(devices.begin(), devices.end(),
                                     [](const auto& each) { return each != nullptr; });

@@ -76,7 +76,7 @@ class UpdateCompiler {
           {sum, place(gradient.contributions[c])}, {sum});
     programs.gradient[gradient.parameter] = sum.address;
     if (spec_.norms) {
-      auto* norm = static_cast<double*>(memory.scalar(gradient.parameter));
+      void* norm = memory.scalar(gradient.parameter);
       programs.gather.add_call(
           prepare(programs.gather, memory, "SquaredNorm", {}, gradient.parameter, 1, 1), {sum},
           {{.address = norm}});
@@ -95,7 +95,7 @@ class UpdateCompiler {
     programs.apply.add_call(prepare(programs.apply, memory, update_op(spec_.optimizer),
                                     update_attributes(spec_.optimizer), gradient.parameter,
                                     inputs.size(), outputs.size()),
-                            inputs, outputs);
+                            inputs, outputs, /*reads_step=*/true);
   }
 
   // A kernel whose tensors are all like the parameter, save SquaredNorm's scalar result.

@@ -19,7 +19,7 @@ struct UpdatePrograms {
   DeviceProgram gather, apply;
   // Summed gradient of every parameter of this device, and its squared norm (f64), once gather ran.
   std::map<ValueId, const void*> gradient;
-  std::map<ValueId, const double*> squared_norm;
+  std::map<ValueId, const void*> squared_norm;
 };
 
 struct UpdateSpec {

@@ -20,6 +20,7 @@ struct StepContext {
   double gradient_scale = 1;  // what global-norm clipping multiplies gradients by
 };
 
+// Valid during the call of `run`, memory aside.
 struct KernelArgs {
   std::span<const void* const> inputs;  // null where an optional input is left out
   std::span<void* const> outputs;       // null where an output is left out

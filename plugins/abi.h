@@ -39,6 +39,7 @@ extern "C" {
 enum {
   HEADRACE_KIND_SCHEDULER = 1,   /* headrace_scheduler */
   HEADRACE_KIND_PARTITIONER = 2, /* headrace_partitioner */
+  HEADRACE_KIND_BACKEND = 3,     /* C++: plugins/backends/backend.h */
   HEADRACE_KIND_TRANSPORT = 4    /* C++: plugins/transports/transport.h */
 };
 

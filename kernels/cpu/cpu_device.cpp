@@ -36,6 +36,9 @@ class CpuDevice : public Device {
       : name_(fmt::format("cpu:{}", index)), context_{dnnl::stream(cpu::engine()), threads} {}
 
   const std::string& name() const override { return name_; }
+  std::string description() const override {
+    return fmt::format("cpu, {} threads", context_.threads);
+  }
   void bind_thread() override { omp_set_num_threads(context_.threads); }
   Buffer allocate(size_t bytes) override;
   LayoutProposal propose_layouts(const KernelRequest& request) override;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "graph/error.h"
+#include "kernels/cuda/cublas_matmul.h"
 
 namespace headrace::cuda {
 
@@ -29,7 +30,9 @@ Libraries::~Libraries() {
 }
 
 std::span<const Implementation> library_implementations(std::string_view op) {
-  static const std::map<std::string_view, std::vector<Implementation>> table = {};
+  static const std::map<std::string_view, std::vector<Implementation>> table = {
+      {"MatMul", {{"cuBLASLt", prepare_cublas_matmul}}},
+  };
   const auto found = table.find(op);
   return found == table.end() ? std::span<const Implementation>() : found->second;
 }

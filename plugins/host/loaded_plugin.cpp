@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "graph/error.h"
+#include "plugins/backends/backend.h"
 #include "plugins/host/options.h"
 #include "plugins/transports/transport.h"
 
@@ -86,17 +87,29 @@ const char* check_table(const headrace_plugin& raw) {
       throw Error("{}", kNotWhole);
     return "partitioner";
   }
-  if (raw.kind == HEADRACE_KIND_TRANSPORT) {
-    if (text(raw.build_tag) != kTransportTag)
+  const auto require_tag = [&](const char* tag) {
+    if (text(raw.build_tag) != tag)
       throw Error("it was built as '{}', this headrace as '{}'; build it again",
-                  text(raw.build_tag), kTransportTag);
+                  text(raw.build_tag), tag);
+  };
+  if (raw.kind == HEADRACE_KIND_BACKEND) {
+    require_tag(kBackendTag);
+    const auto* table = static_cast<const BackendTable*>(raw.table);
+    if (table == nullptr || table->struct_size < sizeof(*table) || table->unusable == nullptr ||
+        table->open == nullptr)
+      throw Error("{}", kNotWhole);
+    return "backend";
+  }
+  if (raw.kind == HEADRACE_KIND_TRANSPORT) {
+    require_tag(kTransportTag);
     const auto* table = static_cast<const TransportTable*>(raw.table);
     if (table == nullptr || table->struct_size < sizeof(*table) || table->join == nullptr)
       throw Error("{}", kNotWhole);
     return "transport";
   }
-  throw Error("its kind {} is not known here (1: scheduler, 2: partitioner, 4: transport)",
-              raw.kind);
+  throw Error(
+      "its kind {} is not known here (1: scheduler, 2: partitioner, 3: backend, 4: transport)",
+      raw.kind);
 }
 
 // Where a scheduler says that it puts stages; older ones do not say.
@@ -176,6 +189,11 @@ const headrace_scheduler& LoadedPlugin::scheduler() const {
 const headrace_partitioner& LoadedPlugin::partitioner() const {
   HEADRACE_CHECK(descriptor_->kind == HEADRACE_KIND_PARTITIONER);
   return *static_cast<const headrace_partitioner*>(descriptor_->table);
+}
+
+const BackendTable& LoadedPlugin::backend() const {
+  HEADRACE_CHECK(descriptor_->kind == HEADRACE_KIND_BACKEND);
+  return *static_cast<const BackendTable*>(descriptor_->table);
 }
 
 const TransportTable& LoadedPlugin::transport() const {

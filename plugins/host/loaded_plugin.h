@@ -9,6 +9,7 @@
 
 namespace headrace {
 
+struct BackendTable;    // plugins/backends/backend.h
 struct TransportTable;  // plugins/transports/transport.h
 
 // A shared object whose descriptor has been checked: magic, ABI, sizes, a known kind with a table
@@ -18,6 +19,7 @@ class LoadedPlugin {
   const PluginInfo& info() const { return info_; }
   const headrace_scheduler& scheduler() const;      // only of the kind "scheduler"
   const headrace_partitioner& partitioner() const;  // only of the kind "partitioner"
+  const BackendTable& backend() const;              // only of the kind "backend"
   const TransportTable& transport() const;          // only of the kind "transport"
 
   LoadedPlugin(boost::dll::shared_library library, const headrace_plugin& descriptor,

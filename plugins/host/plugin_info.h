@@ -27,7 +27,7 @@ using OptionValues = std::map<std::string, std::string>;
 struct PluginInfo {
   std::filesystem::path file = {};
   std::string name = {};
-  std::string kind = {};  // "scheduler", "partitioner", "transport"
+  std::string kind = {};  // "scheduler", "partitioner", "backend", "transport"
   std::string version = {};
   std::string summary = {};
   std::string abi = {};        // "1.0"

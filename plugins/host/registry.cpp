@@ -10,6 +10,7 @@
 
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "plugins/backends/backend.h"
 #include "plugins/host/loaded_plugin.h"
 #include "plugins/host/options.h"
 #include "plugins/host/partitioner_plugin.h"
@@ -129,6 +130,8 @@ std::vector<PluginInfo> PluginRegistry::list() const {
   for (const fs::path& folder : search_path_) {
     for (const fs::path& file : plugin_files(folder)) {
       PluginInfo info = examine_plugin(file).info;
+      if (info.refused.empty() && info.kind == "backend")
+        info.refused = open_plugin(file)->backend().unusable();
       if (info.refused.empty()) {
         const auto [winner, is_first] = first.try_emplace({info.kind, info.name}, info.file);
         if (!is_first) info.refused = fmt::format("hidden by {}", winner->second.string());
@@ -151,6 +154,14 @@ std::unique_ptr<PartitionStrategy> PluginRegistry::load_partitioner(
   Plugin plugin = find(name_or_file, "partitioner", search_path_);
   OptionValues values = settle_options(plugin->info(), options);
   return make_partitioner(std::move(plugin), std::move(values));
+}
+
+std::shared_ptr<const Backend> PluginRegistry::load_backend(const std::string& kind,
+                                                            const OptionValues& options) const {
+  const Plugin plugin = find(kind, "backend", search_path_);
+  if (const std::string reason = plugin->backend().unusable(); !reason.empty())
+    throw Error("devices of the kind '{}' cannot be used here: {}", kind, reason);
+  return plugin->backend().open(settle_options(plugin->info(), options));
 }
 
 std::unique_ptr<ProcessGroup> PluginRegistry::join_processes(

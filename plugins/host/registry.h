@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "executor/backend.h"
 #include "executor/process_group.h"
 #include "partitioner/strategy.h"
 #include "plugins/host/plugin_info.h"
@@ -34,6 +35,11 @@ class PluginRegistry {
                                             const OptionValues& options = {}) const;
   std::unique_ptr<PartitionStrategy> load_partitioner(const std::string& name_or_file,
                                                       const OptionValues& options = {}) const;
+
+  // The maker of devices of a kind. Throws Error as above, and where no such device can be used here,
+  // with the reason.
+  std::shared_ptr<const Backend> load_backend(const std::string& kind,
+                                              const OptionValues& options = {}) const;
 
   // Joins the processes that were started together, by a transport's name or file: once in a
   // process. Throws Error as above, RunError when the transport fails.

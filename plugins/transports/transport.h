@@ -5,6 +5,7 @@
 
 #include "executor/process_group.h"
 #include "plugins/abi.h"
+#include "plugins/build_tag.h"
 
 namespace headrace {
 
@@ -18,15 +19,6 @@ struct TransportTable {
   std::unique_ptr<ProcessGroup> (*join)();
 };
 
-// Compiler, standard library, and a digest of this header and of process_group.h (from the build).
-#define HEADRACE_STRING_OF(text) #text
-#define HEADRACE_STRING(text) HEADRACE_STRING_OF(text)
-inline constexpr const char* kTransportTag =
-#if defined(__clang__)
-    "clang " __clang_version__
-#else
-    "gcc " __VERSION__
-#endif
-    ", libstdc++ " HEADRACE_STRING(_GLIBCXX_RELEASE) ", interface " HEADRACE_TRANSPORT_DIGEST;
+inline constexpr const char* kTransportTag = HEADRACE_BUILD_TAG(HEADRACE_TRANSPORT_DIGEST);
 
 }  // namespace headrace

@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "executor/devices.h"
 #include "executor/onnx_test_run.h"
 #include "graph/error.h"
+#include "kernels/cpu/cpu_device.h"
 #include "tests/onnx_backend/gradients.h"
 
 namespace headrace {
@@ -52,7 +52,7 @@ std::string answer(const std::string& folder, bool gradients, Device& device) {
 
 int main(int count, char** arguments) {
   const bool gradients = count > 1 && std::string_view(arguments[1]) == "--gradients";
-  const auto device = std::move(headrace::make_devices("cpu:1", 1).front());
+  const auto device = headrace::make_cpu_device(0, 1);
   for (std::string folder; std::getline(std::cin, folder);) {
     const std::string text = headrace::answer(folder, gradients, *device);
     const size_t status = text.find('\t');

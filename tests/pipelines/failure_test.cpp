@@ -14,7 +14,7 @@ namespace {
 TEST(Failure, OneDeviceStopsTheOthersWithItsError) {
   for (size_t failing_device = 0; failing_device < 4; ++failing_device) {
     std::atomic<bool> failing = false;
-    auto devices = make_devices("cpu:4", 1);
+    auto devices = make_devices(run_on("cpu:4"));
     devices[failing_device] = std::make_unique<WrappedDevice>(
         std::move(devices[failing_device]), [&](const std::function<void()>& run) {
           if (failing) throw RunError("device lost");

@@ -28,10 +28,8 @@ HostTensor random_tensor(const TensorType& type, int64_t bound, std::mt19937_64&
 }
 
 RunConfig config_of(const FixtureRun& run) {
-  RunConfig config;
+  RunConfig config = run_on(run.devices);
   config.model = std::filesystem::path(HEADRACE_SOURCE_DIR) / run.model;
-  config.devices = run.devices;
-  config.threads_per_device = 1;
   config.stages_per_device = run.stages_per_device;
   config.batch = run.batch;
   config.microbatches = run.microbatches;
@@ -47,8 +45,15 @@ RunConfig config_of(const FixtureRun& run) {
 
 }  // namespace
 
+RunConfig run_on(const std::string& devices) {
+  RunConfig config;
+  config.devices = devices;
+  config.threads_per_device = 1;
+  return config;
+}
+
 FixtureTraining::FixtureTraining(const FixtureRun& run)
-    : FixtureTraining(run, make_devices(run.devices, 1)) {}
+    : FixtureTraining(run, make_devices(config_of(run))) {}
 
 FixtureTraining::FixtureTraining(const FixtureRun& run,
                                  std::vector<std::unique_ptr<Device>> devices,

@@ -45,6 +45,9 @@ class FixtureTraining {
   int64_t step_ = 0;
 };
 
+// A configuration of nothing but CPU devices with a thread each, "cpu:2".
+RunConfig run_on(const std::string& devices);
+
 // Weights after `steps` steps.
 std::map<std::string, HostTensor> train_fixture(const FixtureRun& run, int steps);
 

@@ -21,7 +21,8 @@ void expect_same_bits(FixtureRun run, int processes) {
   for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
   ThreadGroups(processes).run([&](ProcessGroup& group) {
     const Processes here{.group = &group};
-    FixtureTraining training(run, make_devices(run.devices, 1, here), here);
+    FixtureTraining training(
+        run, make_devices(run_on(run.devices), here), here);
     for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
     EXPECT_EQ(differing(single.weights(), training.weights()), "");
     const auto peaks = training.pipeline().peak_bytes();
@@ -59,7 +60,7 @@ TEST(Processes, BatchStatisticsOverTwo) {
 
 TEST(Processes, FewerDevicesThanProcessesIsRefused) {
   ThreadGroups(3).run([](ProcessGroup& group) {
-    EXPECT_THAT([&] { make_devices("cpu:2", 1, {.group = &group}); },
+    EXPECT_THAT([&] { make_devices(run_on("cpu:2"), {.group = &group}); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("3 processes")));
   });
 }

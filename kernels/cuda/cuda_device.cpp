@@ -1,0 +1,282 @@
+#include "kernels/cuda/cuda_device.h"
+
+#include <nvtx3/nvToolsExt.h>
+
+#include "graph/error.h"
+#include "kernels/cuda/host_kernel.h"
+#include "kernels/cuda/layouts.h"
+#include "kernels/cuda/libraries.h"
+
+namespace headrace::cuda {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class CudaEvent : public Event {
+ public:
+  CudaEvent() { check(cudaEventCreate(&it_), "make an event"); }
+  ~CudaEvent() override { cudaEventDestroy(it_); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+  cudaEvent_t get() const { return it_; }
+  static cudaEvent_t of(const Event& event) { return static_cast<const CudaEvent&>(event).get(); }
+
+ private:
+  cudaEvent_t it_ = nullptr;
+};
+
+// One stream; kernels of this program never meet the legacy default stream.
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&it_, cudaStreamNonBlocking), "make a stream"); }
+  ~Stream() { cudaStreamDestroy(it_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return it_; }
+
+ private:
+  cudaStream_t it_ = nullptr;
+};
+
+class CudaGraph : public Recording {
+ public:
+  CudaGraph(cudaGraphExec_t graph, Queue queue) : graph_(graph), queue_(queue) {}
+  ~CudaGraph() override { cudaGraphExecDestroy(graph_); }
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  void replay() override { check(cudaGraphLaunch(graph_, queue_), "replay a stretch"); }
+
+ private:
+  cudaGraphExec_t graph_;
+  Queue queue_;
+};
+
+class CudaQueue : public DeviceQueue {
+ public:
+  CudaQueue(int device, bool graphs) : device_(device), graphs_(graphs) { settle_clock(); }
+
+  Queue kernels() const { return kernels_.get(); }
+
+  void synchronize() override {
+    check(cudaStreamSynchronize(kernels_.get()), "wait for the device's kernels");
+    check(cudaStreamSynchronize(copies_.get()), "wait for the device's copies");
+    settle_clock();
+  }
+
+  std::unique_ptr<Event> make_event() override {
+    check(cudaSetDevice(device_), "take the device");
+    return std::make_unique<CudaEvent>();
+  }
+
+  void record(Event& event) override {
+    check(cudaEventRecord(CudaEvent::of(event), kernels_.get()), "record an event");
+  }
+
+  void wait(const Event& event) override {
+    check(cudaStreamWaitEvent(kernels_.get(), CudaEvent::of(event)), "wait for an event");
+  }
+
+  void copy(std::span<const Copy> parts, const Event& ready, const Event& free, Event& begun,
+            Event& done) override {
+    check(cudaSetDevice(device_), "take the device");
+    const cudaStream_t queue = copies_.get();
+    check(cudaStreamWaitEvent(queue, CudaEvent::of(ready)), "wait for a sender");
+    check(cudaStreamWaitEvent(queue, CudaEvent::of(free)), "wait for a receiver");
+    check(cudaEventRecord(CudaEvent::of(begun), queue), "record an event");
+    for (const Copy& part : parts)
+      check(cudaMemcpyAsync(part.target, part.source, part.bytes, cudaMemcpyDefault, queue),
+            "copy between devices");
+    check(cudaEventRecord(CudaEvent::of(done), queue), "record an event");
+  }
+
+  // From the moment at which both clocks were read, so that they have no time to drift apart.
+  Clock::time_point passed(const Event& event) const override {
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, CudaEvent::of(event), now_on_device_.get()),
+          "read an event's time");
+    return now_on_host_ - std::chrono::duration_cast<Clock::duration>(
+                              std::chrono::duration<double, std::milli>(milliseconds));
+  }
+
+  std::unique_ptr<Recording> recorded(const std::function<void()>& ask) override {
+    if (!graphs_) return nullptr;
+    check(cudaStreamBeginCapture(kernels_.get(), cudaStreamCaptureModeThreadLocal),
+          "begin to record");
+    cudaGraph_t graph = nullptr;
+    try {
+      ask();
+    } catch (...) {
+      cudaStreamEndCapture(kernels_.get(), &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    check(cudaStreamEndCapture(kernels_.get(), &graph), "end a recording");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t code = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check(code, "make a recording ready");
+    return std::make_unique<CudaGraph>(executable, kernels_.get());
+  }
+
+  void open_range(const char* name) override { nvtxRangePushA(name); }
+  void close_range() override { nvtxRangePop(); }
+
+ private:
+  void settle_clock() {
+    check(cudaEventRecord(now_on_device_.get(), kernels_.get()), "record an event");
+    check(cudaEventSynchronize(now_on_device_.get()), "wait for an event");
+    now_on_host_ = Clock::now();
+  }
+
+  const int device_;
+  const bool graphs_;
+  Stream kernels_, copies_;
+  CudaEvent now_on_device_;
+  Clock::time_point now_on_host_;
+};
+
+class CudaDevice : public Device {
+ public:
+  CudaDevice(int index, const DeviceOptions& options, std::unique_ptr<Device> host)
+      : index_(taken(index)),
+        name_(fmt::format("cuda:{}", index)),
+        queue_(index, options.graphs),
+        libraries_(queue_.kernels()),
+        host_(std::move(host)),
+        context_{.queue = queue_.kernels(),
+                 .tf32 = options.tf32,
+                 .libraries = &libraries_,
+                 .host = host_.get(),
+                 .staging = &staging_} {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, index), "read the device's properties");
+    description_ = fmt::format("{}, sm_{}{}{}", properties.name, properties.major, properties.minor,
+                               options.tf32 ? ", tf32" : "");
+    meet_peers();
+  }
+
+  ~CudaDevice() override {
+    cudaSetDevice(index_);
+    free_pinned(pinned_);
+  }
+  CudaDevice(const CudaDevice&) = delete;
+  CudaDevice& operator=(const CudaDevice&) = delete;
+
+  const std::string& name() const override { return name_; }
+  std::string description() const override { return description_; }
+  void bind_thread() override { taken(index_); }
+  DeviceQueue* queue() override { return &queue_; }
+
+  Buffer allocate(size_t bytes) override {
+    taken(index_);
+    void* data = nullptr;
+    const cudaError_t code = cudaMalloc(&data, std::max<size_t>(bytes, 1));
+    if (code == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw RunError("{}: no memory for {} bytes", name_, bytes);
+    }
+    check(code, "allocate memory");
+    clear(context_.queue, data, bytes);
+    return Buffer(data, bytes, [](void* memory) { cudaFree(memory); });
+  }
+
+  LayoutProposal propose_layouts(const KernelRequest& request) override {
+    return cuda::propose_layouts(context_, request);
+  }
+
+  std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
+    taken(index_);
+    return cuda::prepare(context_, request, library_implementations(request.node->op));
+  }
+
+  void upload(const TensorType& type, const Layout& layout, const void* host,
+              void* device) override {
+    taken(index_);
+    const auto bytes = static_cast<size_t>(type.bytes());
+    if (bytes == 0) return;
+    void* pinned = pinned_memory(bytes);
+    convert(type, {}, layout, host, pinned);
+    copy_to_device(context_.queue, device, pinned, bytes);
+    queue_.record(uploaded_);
+  }
+
+  void download(const TensorType& type, const Layout& layout, const void* device,
+                void* host) override {
+    taken(index_);
+    const auto bytes = static_cast<size_t>(type.bytes());
+    if (bytes == 0) return;
+    void* pinned = pinned_memory(bytes);
+    copy_to_host(context_.queue, pinned, device, bytes);
+    wait_for(context_.queue);
+    convert(type, layout, {}, pinned, host);
+  }
+
+ private:
+  static int taken(int index) {
+    check(cudaSetDevice(index), "take the device");
+    return index;
+  }
+
+  // Copies between two GPUs go straight where they can.
+  void meet_peers() {
+    int count = 0;
+    check(cudaGetDeviceCount(&count), "count the devices");
+    for (int other = 0; other < count; ++other) {
+      int can = 0;
+      if (other == index_) continue;
+      check(cudaDeviceCanAccessPeer(&can, index_, other), "ask about a peer");
+      if (can == 0) continue;
+      const cudaError_t code = cudaDeviceEnablePeerAccess(other, 0);
+      if (code == cudaErrorPeerAccessAlreadyEnabled)
+        cudaGetLastError();
+      else
+        check(code, "reach a peer");
+    }
+  }
+
+  // One buffer for what goes up and down, free once the last upload has left it.
+  void* pinned_memory(size_t bytes) {
+    check(cudaEventSynchronize(CudaEvent::of(uploaded_)), "wait for an upload");
+    if (pinned_bytes_ < bytes) {
+      free_pinned(pinned_);
+      pinned_ = nullptr;
+      pinned_bytes_ = (bytes + 63) / 64 * 64;
+      pinned_ = allocate_pinned(pinned_bytes_);
+    }
+    return pinned_;
+  }
+
+  const int index_;
+  std::string name_, description_;
+  CudaQueue queue_;
+  Libraries libraries_;
+  std::unique_ptr<Device> host_;
+  Staging staging_;
+  CudaEvent uploaded_;
+  void* pinned_ = nullptr;
+  size_t pinned_bytes_ = 0;
+  Context context_;
+};
+
+}  // namespace
+
+int visible_devices(std::string& reason) {
+  int count = 0;  // left as it is where no driver is found
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  int driver = 0;  // 0 where there is none
+  cudaDriverGetVersion(&driver);
+  if (code != cudaSuccess) {
+    reason = driver == 0 ? "no NVIDIA driver is installed" : cudaGetErrorString(code);
+    return 0;
+  }
+  if (count == 0) reason = "the driver shows no device";
+  return count;
+}
+
+std::unique_ptr<Device> make_device(int index, const DeviceOptions& options,
+                                    std::unique_ptr<Device> host) {
+  return std::make_unique<CudaDevice>(index, options, std::move(host));
+}
+
+}  // namespace headrace::cuda
