@@ -13,6 +13,7 @@ ALLOWED = {
     "scheduler": GRAPH | {"partitioner", "scheduler"},
     "executor": GRAPH | {"loader", "kernels", "partitioner", "scheduler", "executor"},
     "plugins/host": GRAPH | {"executor", "partitioner", "scheduler", "plugins"},
+    "plugins/backends": GRAPH | {"kernels", "executor", "plugins"},
     "plugins/transports": GRAPH | {"executor", "plugins"},
     "plugins/schedulers": GRAPH | {"scheduler", "plugins"},
     "plugins": {"plugins"},
