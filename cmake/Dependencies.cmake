@@ -46,5 +46,9 @@ if(HEADRACE_CUDA)
      AND CUDNN_FRONTEND_INCLUDE)
     enable_language(CUDA)
     set(HEADRACE_CUDA_FOUND TRUE)
+  elseif(HEADRACE_CUDA STREQUAL REQUIRED)
+    message(FATAL_ERROR "the plugin `cuda` needs a CUDA compiler (${CMAKE_CUDA_COMPILER}), the toolkit "
+                        "(${CUDAToolkit_LIBRARY_DIR}), cuDNN (${CUDNN_LIBRARY}) and its frontend "
+                        "(${CUDNN_FRONTEND_INCLUDE}; scripts/setup.sh fetches it)")
   endif()
 endif()

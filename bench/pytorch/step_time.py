@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""One-thread time of a training step and peak memory: Headrace beside PyTorch, in one run.
+"""Time of a training step and peak memory: Headrace beside PyTorch, in one run.
 
-    python step_time.py [--models resnet18_32,resnet18,gpt_small] [--steps 12] [--rounds 3]
+    python step_time.py [--device cpu:1] [--models resnet18_32,resnet18,gpt_small] [--steps 12] [--rounds 3]
 
 Each measurement is a process of its own; the engines take turns, so that a slow minute of the machine
-meets all of them. PyTorch runs eager, and channels_last for images; AdamW (fused), one fixed batch.
+meets all of them. AdamW (fused), one fixed batch. On the CPU both have one thread, and PyTorch runs eager,
+and channels_last for images. On a GPU (`--device cuda:0`) PyTorch runs eager and compiled, channels_last for
+images, products and convolutions of both may use TF32, and memory is the device's.
 Times are medians over all steps after the first two. Prints a table and, with --json FILE, the figures.
 """
 
@@ -22,17 +24,22 @@ from pathlib import Path
 RATE, WARM_UP = 1e-4, 2
 
 
-def torch_worker(name: str, engine: str, steps: int) -> dict:
+def torch_worker(name: str, engine: str, steps: int, device: str) -> dict:
     """Runs in a process of its own: its peak memory is the result's."""
     import torch
     import zoo
     torch.set_num_threads(1)
+    on_gpu = not device.startswith("cpu")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on_gpu
     model = zoo.MODELS[name]
-    module = model.build().train()
-    inputs, target = model.draw(torch.Generator().manual_seed(2))
-    if engine == "channels_last":
+    module = model.build().train().to("cuda" if on_gpu else "cpu")
+    inputs, target = (tensor.to("cuda" if on_gpu else "cpu")
+                      for tensor in model.draw(torch.Generator().manual_seed(2)))
+    if engine == "channels_last" or on_gpu and not model.tokens:
         module = module.to(memory_format=torch.channels_last)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+    if engine == "compiled":
+        module = torch.compile(module)
     optimizer = torch.optim.AdamW(module.parameters(), RATE, fused=True)
     times = []
     for _ in range(WARM_UP + steps):
@@ -43,26 +50,33 @@ def torch_worker(name: str, engine: str, steps: int) -> dict:
         optimizer.step()
         loss.item()
         times.append(time.perf_counter() - start)
+    if on_gpu:
+        return {"step_s": statistics.median(times[WARM_UP:]),
+                "peak_bytes": torch.cuda.max_memory_allocated()}
     return {"step_s": statistics.median(times[WARM_UP:]),
             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
-def run_torch(name: str, engine: str, steps: int) -> dict:
+def run_torch(name: str, engine: str, steps: int, device: str) -> dict:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, __file__, "--worker", name, engine, str(steps)],
+    done = subprocess.run([sys.executable, __file__, "--worker", name, engine, str(steps), device],
                           env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_headrace(path: Path, data: Path, batch: int, steps: int) -> dict:
+def run_headrace(path: Path, data: Path, batch: int, steps: int, device: str) -> dict:
     """Through a small process in between, whose only child is the one to be measured."""
     import headrace
+    on_gpu = not device.startswith("cpu")
+    peak = "r['peak_bytes'][0]" if on_gpu else "headrace.peak_of_children()"
     script = ("import json, headrace, sys; r = headrace.run_json(*sys.argv[1:]); "
-              "print(json.dumps({'step_s': r['step_s'], 'peak_bytes': headrace.peak_of_children()}))")
+              f"print(json.dumps({{'step_s': r['step_s'], 'peak_bytes': {peak}}}))")
     arguments = ["train", path, "--data", data, "--no-shuffle", "--steps", WARM_UP + steps, "--batch",
                  batch, "--loss", "cross-entropy:logits:target", "--optimizer", "adamw", "--lr", RATE,
-                 "--devices", "cpu:1", "--threads-per-device", 1, "--output",
+                 "--devices", device, "--threads-per-device", 1, "--output",
                  path.with_name("trained.onnx")]
+    if on_gpu:
+        arguments += ["--device-option", "tf32=true"]
     headrace.program()  # says so when there is none
     done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)],
                           cwd=Path(__file__).resolve().parent, stdout=subprocess.PIPE, check=True,
@@ -85,17 +99,20 @@ def prepare(name: str, folder: Path) -> tuple[Path, Path]:
     return path, data
 
 
-def measure(name: str, steps: int, rounds: int) -> dict[str, dict]:
+def measure(name: str, steps: int, rounds: int, device: str) -> dict[str, dict]:
     import zoo
     model = zoo.MODELS[name]
-    engines = ["eager"] + ([] if model.tokens else ["channels_last"])
+    if device.startswith("cpu"):
+        engines = ["eager"] + ([] if model.tokens else ["channels_last"])
+    else:
+        engines = ["eager", "compiled"]
     results: dict[str, list[dict]] = {engine: [] for engine in ["headrace", *engines]}
     with tempfile.TemporaryDirectory() as temporary:
         path, data = prepare(name, Path(temporary))
         for _ in range(rounds):
             for engine in engines:
-                results[engine].append(run_torch(name, engine, steps))
-            results["headrace"].append(run_headrace(path, data, model.batch, steps))
+                results[engine].append(run_torch(name, engine, steps, device))
+            results["headrace"].append(run_headrace(path, data, model.batch, steps, device))
     return {engine: {"step_s": statistics.median(r["step_s"] for r in rows),
                      "peak_bytes": max(r["peak_bytes"] for r in rows)}
             for engine, rows in results.items()}
@@ -114,16 +131,17 @@ def print_table(figures: dict[str, dict[str, dict]]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        print(json.dumps(torch_worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+        print(json.dumps(torch_worker(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu:1")
     parser.add_argument("--models", default="resnet18_32,resnet18,gpt_small")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    figures = {name: measure(name, arguments.steps, arguments.rounds)
+    figures = {name: measure(name, arguments.steps, arguments.rounds, arguments.device)
                for name in arguments.models.split(",")}
     print_table(figures)
     if arguments.json:

@@ -54,18 +54,44 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResNet(nn.Module):
-    """He et al. 2015, basic blocks; (64, 128, 256, 512) with two blocks each is ResNet-18."""
+class Bottleneck(nn.Module):
+    """Its stride stands in the 3 x 3 convolution, as torchvision has it."""
 
-    def __init__(self, widths: tuple[int, ...], blocks: int, classes: int):
+    def __init__(self, channels_in: int, channels: int, stride: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        layers, width_in = [], widths[0]
-        for stage, width in enumerate(widths):
-            for block in range(blocks):
-                stride = 2 if stage > 0 and block == 0 else 1
-                layers.append(ResidualBlock(width_in, width, stride))
+        inner = channels // 4
+        self.conv1 = nn.Conv2d(channels_in, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels)
+        self.shortcut = nn.Identity()
+        if stride != 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False),
+                                          nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        return torch.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """He et al. 2015: basic blocks of (64, 128, 256, 512) channels, two each, are ResNet-18; bottlenecks
+    of (256, 512, 1024, 2048), (3, 4, 6, 3) of them, are ResNet-50. `stem` channels come first."""
+
+    def __init__(self, widths: tuple[int, ...], blocks: int | tuple[int, ...], classes: int,
+                 block: type[nn.Module] = ResidualBlock, stem: int | None = None):
+        super().__init__()
+        width_in = stem or widths[0]
+        counts = blocks if isinstance(blocks, tuple) else (blocks,) * len(widths)
+        self.conv1 = nn.Conv2d(3, width_in, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width_in)
+        layers = []
+        for stage, (width, count) in enumerate(zip(widths, counts)):
+            for index in range(count):
+                layers.append(block(width_in, width, 2 if stage > 0 and index == 0 else 1))
                 width_in = width
         self.layers = nn.Sequential(*layers)
         self.fc = nn.Linear(width_in, classes)
@@ -174,6 +200,9 @@ MODELS: dict[str, Model] = {
                          batch_norm=True, rate=1e-5),
     "resnet18": Model(lambda: ResNet(RESNET18, 2, 1000), "image", (3, 224, 224), 1000, 8,
                       batch_norm=True, rate=1e-5),
+    "resnet50": Model(lambda: ResNet((256, 512, 1024, 2048), (3, 4, 6, 3), 1000, Bottleneck, 64), "image",
+                      (3, 224, 224), 1000, 64, batch_norm=True, rate=1e-5),
+    "gpt2": Model(lambda: Decoder(12, 768, 12, 1024, 50257), "ids", (1024,), 50257, 8, tokens=True),
     "gpt_small": Model(lambda: Decoder(4, 256, 8, 128, 8192), "ids", (128,), 8192, 8, tokens=True),
     "gpt_small_tied": Model(lambda: Decoder(4, 256, 8, 128, 8192, tied=True), "ids", (128,), 8192,
                             8, tokens=True),

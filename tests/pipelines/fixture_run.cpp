@@ -27,6 +27,8 @@ HostTensor random_tensor(const TensorType& type, int64_t bound, std::mt19937_64&
   return tensor;
 }
 
+PluginRegistry plugins() { return PluginRegistry({std::string(HEADRACE_BINARY_DIR) + "/plugins"}); }
+
 RunConfig config_of(const FixtureRun& run) {
   RunConfig config = run_on(run.devices);
   config.model = std::filesystem::path(HEADRACE_SOURCE_DIR) / run.model;
@@ -49,6 +51,8 @@ RunConfig run_on(const std::string& devices) {
   RunConfig config;
   config.devices = devices;
   config.threads_per_device = 1;
+  if (const std::string kind = named_devices(devices).kind; kind != "cpu")
+    config.backend = plugins().load_backend(kind);
   return config;
 }
 
@@ -59,7 +63,7 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
                                  std::vector<std::unique_ptr<Device>> devices,
                                  const Processes& processes)
     : config_(config_of(run)) {
-  const PluginRegistry registry({std::string(HEADRACE_BINARY_DIR) + "/plugins"});
+  const PluginRegistry registry = plugins();
   const auto scheduler = registry.load_scheduler(run.scheduler, run.scheduler_options);
   const auto strategy = registry.load_partitioner(run.partitioner);
   prepared_ = prepare_model(config_, **std::find_if(devices.begin(), devices.end(),
@@ -79,7 +83,7 @@ void FixtureTraining::feed(int64_t step) {
       pipeline_->feed(id, m, tensor.data.get());
     }
     for (const ValueId id : prepared_.targets) {
-      const HostTensor tensor = random_tensor(graph.value(id).type, 3, random);
+      const HostTensor tensor = random_tensor(graph.value(id).type, 2, random);
       pipeline_->feed(id, m, tensor.data.get());
     }
     pipeline_->feed_share(m, 1.0F / static_cast<float>(config_.microbatches));

@@ -45,7 +45,7 @@ class FixtureTraining {
   int64_t step_ = 0;
 };
 
-// A configuration of nothing but CPU devices with a thread each, "cpu:2".
+// A configuration of nothing but devices: CPUs with a thread each, "cpu:2", or a plugin's.
 RunConfig run_on(const std::string& devices);
 
 // Weights after `steps` steps.

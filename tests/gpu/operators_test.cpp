@@ -1,0 +1,37 @@
+#include <gtest/gtest.h>
+
+#include "executor/devices.h"
+#include "tests/gpu/under_test.h"
+#include "tests/kernels/device_check.h"
+#include "tests/pipelines/fixture_run.h"
+
+namespace headrace {
+namespace {
+
+Device& device() {
+  static const std::unique_ptr<Device> instance = make_first_device(run_on(device_under_test()));
+  return *instance;
+}
+
+class GpuOperators : public testing::TestWithParam<std::string> {};
+
+// Every form of the operator table against the reference, as on the CPU.
+TEST_P(GpuOperators, AsTheReferenceComputesThem) {
+  device().bind_thread();
+  for (const OperatorRow& row : operator_table()) {
+    if (row.op != GetParam()) continue;
+    SCOPED_TRACE(to_string(row));
+    const OperatorCase c = make_case(row);
+    DeviceCheck(device(), c, DeviceCheck::Given::row_major).run();
+    DeviceCheck convolved(device(), c, DeviceCheck::Given::as_convolved);
+    if (!convolved.differs_from_row_major()) continue;
+    SCOPED_TRACE("as convolved");
+    convolved.run();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Operators, GpuOperators, testing::ValuesIn(operators_of(operator_table())),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace headrace
