@@ -12,7 +12,8 @@
 #   1. system packages that are missing, through apt (as root, or with sudo);
 #   2. ONNX and oneDNN, downloaded by the hashes in scripts/requirements.txt, into the cache
 #      ${HEADRACE_CACHE:-~/.cache/headrace}, and the Python packages of the tests
-#      (scripts/test-requirements.txt) into its environment;
+#      (scripts/test-requirements.txt) into its environment; where nvcc and cuDNN are, cuDNN's C++
+#      frontend as well (scripts/cuda-requirements.txt);
 #   3. the preset `release`, into build/release.
 set -euo pipefail
 
@@ -20,8 +21,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${HEADRACE_CACHE:-$HOME/.cache/headrace}
 requirements=$root/scripts/requirements.txt
 test_requirements=$root/scripts/test-requirements.txt
+cuda_requirements=$root/scripts/cuda-requirements.txt
 onnx=$cache/onnx-1.23.2
 onednn=$cache/onednn-3.2.0
+frontend=$cache/cudnn-frontend-1.32.0
 jobs=$(nproc)
 
 packages=(
@@ -131,6 +134,18 @@ onednn_stamp() {
   echo "recipe 1"
 }
 
+frontend_stamp() {
+  grep -o 'nvidia-cudnn-frontend==.*' "$cuda_requirements"
+  echo "recipe 1"
+}
+
+has_cudnn() {
+  local nvcc
+  nvcc=$(command -v nvcc) || return 1
+  c++ -E -x c++ -I "$(dirname "$(readlink -f "$nvcc")")/../include" -include cudnn.h /dev/null \
+    >/dev/null 2>&1
+}
+
 is_current() { # ENTRY STAMP
   [[ -f $1/stamp && $(<"$1/stamp") == "$2" ]]
 }
@@ -200,6 +215,19 @@ unpack_onednn() { # DOWNLOADS FOLDER
   chmod 755 "$2/lib/libdnnl.so.3.2"
 }
 
+# Fills FOLDER with the headers of cuDNN's frontend.
+fetch_frontend() { # FOLDER
+  make_environment
+  say "downloading cuDNN's C++ frontend (12 MB)"
+  quietly "$work/frontend.log" "$cache/venv/bin/python" -m pip download --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 \
+    --abi cp311 --platform manylinux_2_28_x86_64 --requirement "$cuda_requirements" \
+    --dest "$work/frontend-download"
+  "$cache/venv/bin/python" -m zipfile -e "$work"/frontend-download/*.whl "$work/frontend"
+  mkdir -p "$1"
+  cp -r "$work/frontend/include" "$1"
+}
+
 # An entry appears under its own name only when it is whole, so a killed set-up leaves none.
 publish() { # FOLDER STAMP ENTRY
   printf '%s\n' "$2" >"$1/stamp"
@@ -209,17 +237,19 @@ publish() { # FOLDER STAMP ENTRY
 }
 
 fill_cache() {
-  local onnx_is onednn_is
+  local onnx_is onednn_is frontend_is lacks_frontend=no
   onnx_is=$(onnx_stamp)
   onednn_is=$(onednn_stamp)
+  frontend_is=$(frontend_stamp)
   mkdir -p "$cache"
   exec 9>"$cache/lock"
   if ! flock -n 9; then # held by another set-up, or by the compilers of a killed one
     say "waiting for another set-up of $cache"
     flock 9
   fi
+  if has_cudnn && ! is_current "$frontend" "$frontend_is"; then lacks_frontend=yes; fi
   if is_current "$onnx" "$onnx_is" && is_current "$onednn" "$onednn_is" &&
-    cmp -s "$test_requirements" "$cache/venv/test-requirements.txt"; then
+    [[ $lacks_frontend == no ]] && cmp -s "$test_requirements" "$cache/venv/test-requirements.txt"; then
     say "cache: ONNX, oneDNN and the tests' packages are in $cache"
   else
     rm -rf "$cache"/work-*
@@ -237,6 +267,10 @@ fill_cache() {
       publish "$work/onnx-entry" "$onnx_is" "$onnx"
     fi
     cmp -s "$test_requirements" "$cache/venv/test-requirements.txt" || install_test_packages
+    if [[ $lacks_frontend == yes ]]; then
+      fetch_frontend "$work/frontend-entry"
+      publish "$work/frontend-entry" "$frontend_is" "$frontend"
+    fi
     rm -rf "$work"
     trap - EXIT
   fi
