@@ -5,6 +5,7 @@
 
 #include "graph/error.h"
 #include "kernels/cuda/cublas_matmul.h"
+#include "kernels/cuda/cudnn_families.h"
 
 namespace headrace::cuda {
 
@@ -18,8 +19,22 @@ void check(cublasStatus_t code, const char* what) {
     throw RunError("cuBLASLt: {}: {}", what, cublasLtGetStatusString(code));
 }
 
-Libraries::Libraries(Queue queue) {
-  check(cudnnCreate(&cudnn), "start");
+namespace {
+
+CudnnTarget start_cudnn() {
+  int device = 0, major = 0, minor = 0;
+  check(cudaGetDevice(&device), "find the device");
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "ask it");
+  check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "ask it");
+  CudnnTarget target;
+  target.sm_version = 10 * major + minor;
+  check(cudnnCreate(&target.handle), "start");
+  return target;
+}
+
+}  // namespace
+
+Libraries::Libraries(Queue queue) : plans(start_cudnn()), cudnn(plans.target().handle) {
   check(cudnnSetStream(cudnn, queue), "take the device's queue");
   check(cublasLtCreate(&cublaslt), "start");
 }
@@ -32,6 +47,13 @@ Libraries::~Libraries() {
 std::span<const Implementation> library_implementations(std::string_view op) {
   static const std::map<std::string_view, std::vector<Implementation>> table = {
       {"MatMul", {{"cuBLASLt", prepare_cublas_matmul}}},
+      {"Conv", {{"cuDNN", prepare_cudnn_convolution}}},
+      {"ConvInputGrad", {{"cuDNN", prepare_cudnn_convolution_input_gradient}}},
+      {"ConvWeightGrad", {{"cuDNN", prepare_cudnn_convolution_weight_gradient}}},
+      {"BatchNormalization", {{"cuDNN", prepare_cudnn_batch_normalization}}},
+      {"BatchNormalizationGrad", {{"cuDNN", prepare_cudnn_batch_normalization_gradient}}},
+      {"LayerNormalization", {{"cuDNN", prepare_cudnn_layer_normalization}}},
+      {"LayerNormalizationGrad", {{"cuDNN", prepare_cudnn_layer_normalization_gradient}}},
   };
   const auto found = table.find(op);
   return found == table.end() ? std::span<const Implementation>() : found->second;

@@ -6,16 +6,20 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/cuda/cudnn_graphs.h"
 #include "kernels/cuda/implementation.h"
 
 namespace headrace::cuda {
 
 // NVIDIA's libraries as one device uses them. Made on the device's own thread, for its queue.
 struct Libraries {
+  CudnnPlans plans;
   cudnnHandle_t cudnn = nullptr;
   cublasLtHandle_t cublaslt = nullptr;
 
   explicit Libraries(Queue queue);
+  // Without a device: kernels can be prepared, for the device that is described, and none can run.
+  explicit Libraries(CudnnTarget described) : plans(std::move(described)) {}
   ~Libraries();
   Libraries(const Libraries&) = delete;
   Libraries& operator=(const Libraries&) = delete;

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "kernels/cuda/implementation.h"
+
+// What cuDNN runs, by the file that asks for it. Each refuses what cuDNN has no place for, or what
+// it does not plan for this device; none accumulates.
+namespace headrace::cuda {
+
+// cudnn_convolution.cpp
+Prepared prepare_cudnn_convolution(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_convolution_input_gradient(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_convolution_weight_gradient(const Context&, const KernelRequest&);
+
+// cudnn_normalization.cpp
+Prepared prepare_cudnn_batch_normalization(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_batch_normalization_gradient(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_layer_normalization(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_layer_normalization_gradient(const Context&, const KernelRequest&);
+
+}  // namespace headrace::cuda

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cudnn.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "graph/dtype.h"
+#include "graph/tensor_type.h"
+
+// What this backend asks of cuDNN's graph interface, as plain values: cuDNN's C++ frontend takes a
+// minute to compile and is included by cudnn_graphs.cpp alone.
+//
+// Every graph accumulates in f32, whatever its tensors are stored in, and only engines that give
+// the same bits each time are chosen. Pooling is not here: the frontend has no backward of it, and
+// the index that cuDNN keeps of a maximum is its own secret, while ours has a meaning
+// (graph/ops/README.md).
+namespace headrace::cuda {
+
+// Three to five dimensions [N, C, D...] and their strides in elements.
+struct CudnnTensor {
+  DType dtype = DType::f32;
+  Shape dims, strides;
+};
+
+// A convolution or one of its gradients. The plan's pointers: the two tensors that are read in the
+// order below, the bias, the one that is made.
+struct CudnnConvolution {
+  enum class Makes { destination, source, weights };
+  Makes makes = Makes::destination;
+  CudnnTensor source, weights, destination;  // weights [M, C/group, K...]
+  Shape pads_begin, pads_end, strides, dilations;
+  bool bias = false;  // of weights' dtype; as relu only with `destination`
+  bool relu = false;
+  bool tf32 = false;  // f32 factors may be rounded to TF32
+};
+
+// x, scale, bias, y, mean, inverse deviation, [mask]: statistics over all but the channels, f32 as
+// scale and bias. With relu, y is what is left after it; the mask, a bit per element, is for the
+// gradient.
+struct CudnnBatchNormalization {
+  CudnnTensor image;
+  double epsilon = 0;
+  bool relu = false;
+};
+
+// dy, x, scale, mean, inverse deviation, [mask], dx, dscale, dbias.
+struct CudnnBatchNormalizationGradient {
+  CudnnTensor image;
+  bool relu = false;
+};
+
+// x [rows, length], scale, [bias], y, mean, inverse deviation, both f32 [rows].
+struct CudnnLayerNormalization {
+  DType dtype = DType::f32;
+  int64_t rows = 0, length = 0;
+  double epsilon = 0;
+  bool bias = false;
+};
+
+// dy, x, scale, mean, inverse deviation, dx, dscale, dbias.
+struct CudnnLayerNormalizationGradient {
+  DType dtype = DType::f32;
+  int64_t rows = 0, length = 0;
+};
+
+using CudnnGraph =
+    std::variant<CudnnConvolution, CudnnBatchNormalization, CudnnBatchNormalizationGradient,
+                 CudnnLayerNormalization, CudnnLayerNormalizationGradient>;
+
+// One line that tells apart whatever makes another plan.
+std::string to_string(const CudnnGraph& graph);
+
+// Whom plans are made for: a handle's device or, with a null handle, one that is only described, by
+// cuDNN's JSON of device properties. A plan of the latter cannot run.
+struct CudnnTarget {
+  cudnnHandle_t handle = nullptr;
+  std::string properties = {};
+  int sm_version = 0;  // 90 for compute capability 9.0
+};
+
+class CudnnPlan {
+ public:
+  virtual ~CudnnPlan() = default;
+  virtual size_t workspace_bytes() const = 0;
+  virtual const std::string& engine() const = 0;  // as cuDNN names it
+  // On the handle's queue. Throws RunError.
+  virtual void run(cudnnHandle_t handle, std::initializer_list<const void*> pointers,
+                   void* workspace) const = 0;
+  virtual std::vector<uint8_t> serialize() const = 0;
+};
+
+// A plan, or cuDNN's reason why there is none.
+struct CudnnAnswer {
+  std::shared_ptr<const CudnnPlan> plan;
+  std::string refusal;
+};
+
+// The first plan that cuDNN supports, by its heuristics (mode A, then its fallback).
+CudnnAnswer plan(const CudnnGraph& graph, const CudnnTarget& target);
+// A plan from CudnnPlan::serialize, made for an equal device.
+CudnnAnswer load_plan(const std::vector<uint8_t>& serialized, const CudnnTarget& target);
+
+// Plans for one device, each graph asked for once.
+class CudnnPlans {
+ public:
+  explicit CudnnPlans(CudnnTarget target) : target_(std::move(target)) {}
+  const CudnnTarget& target() const { return target_; }
+  const CudnnAnswer& ask(const CudnnGraph& graph);
+  // Everything asked so far, by to_string.
+  const std::map<std::string, CudnnAnswer>& answers() const { return answers_; }
+
+ private:
+  CudnnTarget target_;
+  std::map<std::string, CudnnAnswer> answers_;
+};
+
+}  // namespace headrace::cuda
