@@ -1,0 +1,163 @@
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "executor/settle_layouts.h"
+#include "graph/error.h"
+#include "kernels/cuda/layouts.h"
+#include "kernels/cuda/libraries.h"
+#include "tests/cuda/described_cards.h"
+#include "tests/cuda/training_graphs.h"
+
+// What is shown here: cuDNN accepts every operation graph that the backend would hand to it, and
+// has a plan for it that can be written down and read back, for cards that are only described.
+// Nothing runs: numbers, launches and speed are not shown.
+namespace headrace {
+namespace {
+
+// A card's layouts and kernels without the card.
+class DescribedDevice : public Device {
+ public:
+  explicit DescribedDevice(const Card& card) : name_(card.name), libraries_(target_of(card)) {
+    context_.libraries = &libraries_;
+  }
+  void allow_tf32(bool allow) { context_.tf32 = allow; }
+
+  static cuda::CudnnTarget target_of(const Card& card) {
+    cuda::CudnnTarget target;
+    target.properties = device_properties(card);
+    target.sm_version = card.sm_version;
+    return target;
+  }
+
+  const std::string& name() const override { return name_; }
+  Buffer allocate(size_t) override { throw RunError("{} is not there", name_); }
+  LayoutProposal propose_layouts(const KernelRequest& request) override {
+    return cuda::propose_layouts(context_, request);
+  }
+  std::unique_ptr<Kernel> prepare(const KernelRequest&) override {
+    throw RunError("{} is not there", name_);
+  }
+  void upload(const TensorType&, const Layout&, const void*, void*) override {}
+  void download(const TensorType&, const Layout&, const void*, void*) override {}
+
+  const cuda::Context& context() const { return context_; }
+  cuda::CudnnPlans& plans() { return libraries_.plans; }
+
+ private:
+  std::string name_;
+  cuda::Libraries libraries_;
+  cuda::Context context_;
+};
+
+// Why this machine cannot show it, or empty.
+std::string obstacle() {
+  if (std::filesystem::exists("/proc/driver/nvidia/version"))
+    return "an NVIDIA driver is loaded: the stand-in for it stays out of its way";
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY);
+  if (driver == nullptr) return "the stand-in for the driver is not on LD_LIBRARY_PATH: use ctest";
+  const bool ours = dlsym(driver, "headrace_stand_in_driver") != nullptr;
+  dlclose(driver);
+  return ours ? "" : "libcuda.so.1 is a real driver's";
+}
+
+struct Case {
+  Card card;
+  DType dtype;
+};
+
+class CudnnAcceptsAndPlans : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+// Nodes that cuDNN takes, and those that are left to other kernels: "LayerNormalization: why".
+struct Tally {
+  int planned = 0;
+  std::map<std::string, int> left;
+};
+
+// Asks cuDNN's implementation of each node as the device would.
+void ask_for_all(const TrainingGraph& training, DescribedDevice& device, Tally& tally) {
+  for (const Node& node : training.graph.nodes())
+    for (const cuda::Implementation& library : cuda::library_implementations(node.op)) {
+      if (library.name != "cuDNN") continue;
+      const Prepared prepared =
+          library.prepare(device.context(), kernel_request(training.graph, node));
+      if (prepared.kernel)
+        ++tally.planned;
+      else
+        ++tally.left[node.op + ": " + prepared.refusal];
+    }
+}
+
+TEST_P(CudnnAcceptsAndPlans, EveryGraphThatTheBackendWouldHandToItAndNothingRuns) {
+  const auto& [card, dtype] = GetParam();
+  std::vector<NamedGraph> models = shipped_models(dtype);
+  models.push_back(resnet50(dtype));
+  models.push_back(decoder(dtype));
+  DescribedDevice device(card);
+  Tally tally;
+  for (const bool tf32 : {false, true}) {
+    if (tf32 && dtype != DType::f32) continue;
+    device.allow_tf32(tf32);
+    for (const NamedGraph& model : models)
+      ask_for_all(settle_layouts(model.training, device), device, tally);
+  }
+  const auto& answers = device.plans().answers();
+  for (const auto& [graph, answer] : answers) {
+    EXPECT_NE(answer.plan, nullptr) << graph << ": " << answer.refusal;
+    if (!answer.plan) continue;
+    const cuda::CudnnAnswer again =
+        cuda::load_plan(answer.plan->serialize(), device.plans().target());
+    EXPECT_NE(again.plan, nullptr) << graph << ": " << again.refusal;
+  }
+  EXPECT_GT(tally.planned, 0);
+  fmt::print(
+      "{}, {}: cuDNN accepts and plans {} operation graphs, which stand for {} nodes of {} "
+      "models; nothing ran\n",
+      card.device_name, dtype == DType::f32 ? "f32 without and with TF32" : name_of(dtype),
+      answers.size(), tally.planned, models.size());
+  for (const auto& [what, nodes] : tally.left)
+    fmt::print("  left to other kernels, {} nodes: {}\n", nodes, what);
+}
+
+// The proof would be worth nothing if cuDNN accepted whatever it is shown.
+TEST_P(CudnnAcceptsAndPlans, NothingThatMakesNoSense) {
+  const auto& [card, dtype] = GetParam();
+  const auto image = [&](Shape dims) {
+    const TensorType type{dtype, dims};
+    return cuda::CudnnTensor{dtype, dims, cuda::strides_of(type, cuda::channels_last(type))};
+  };
+  cuda::CudnnConvolution c;
+  c.source = image({32, 64, 56, 56});
+  c.destination = image({32, 64, 56, 56});
+  c.pads_begin = c.pads_end = c.strides = c.dilations = {1, 1};
+  const cuda::CudnnTarget target = DescribedDevice::target_of(card);
+  c.weights = image({64, 48, 3, 3});
+  EXPECT_EQ(cuda::plan(c, target).plan, nullptr) << "64 channels meet filters of 48";
+  c.weights = image({64, 64, 3, 3});
+  EXPECT_NE(cuda::plan(c, target).plan, nullptr);
+  c.destination = image({32, 64, 57, 56});
+  EXPECT_EQ(cuda::plan(c, target).plan, nullptr) << "56 rows become 57";
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Card& card : kCards)
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) all.push_back({card, dtype});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cards, CudnnAcceptsAndPlans, ::testing::ValuesIn(cases()),
+                         [](const auto& info) {
+                           return fmt::format("{}_{}", info.param.card.name,
+                                              name_of(info.param.dtype));
+                         });
+
+}  // namespace
+}  // namespace headrace

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/autodiff.h"
+
+namespace headrace {
+
+// What people train, as training graphs whose images and weights are stored in one float type: the
+// models of this repository, and two well-known ones drawn here. Values have no contents.
+// Statistics and what scales by them in a batch normalisation stay f32, as mixed precision has
+// them.
+struct NamedGraph {
+  std::string name;
+  TrainingGraph training;
+};
+
+std::vector<NamedGraph> shipped_models(DType dtype);
+// 224 x 224 pictures, 64 at a time.
+NamedGraph resnet50(DType dtype);
+// Twelve layers, 768 wide, 8 rows of 1,024 tokens.
+NamedGraph decoder(DType dtype);
+
+}  // namespace headrace
