@@ -67,6 +67,7 @@ struct Case {
   Card card;
   DType dtype;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.card.name << " " << name_of(c.dtype); }
 
 class CudnnAcceptsAndPlans : public ::testing::TestWithParam<Case> {
  protected:
