@@ -11,9 +11,11 @@ namespace headrace::partitioners {
 //
 // - One stage per device: the seconds that the busiest device spends on one micro-batch: F + I + W
 //   of its nodes and the transfers of activations and gradients, which occupy both ends, once for
-//   each device that needs the value. Dynamic programming solves it to the optimum where no value
-//   is read by more than one later stage; where it cannot prove that, branch and bound closes the
-//   gap (to the end, unless the graph is so tangled that its budget of steps runs out).
+//   each device that needs the value, at its sender once for each of them or once in all (host).
+//   Dynamic programming solves it to the optimum for host communication, and otherwise where no
+//   value is read by more than one other stage; where it cannot prove that, branch and bound closes
+//   the gap (to the end, unless the graph is so tangled that its budget of steps runs out).
+//   Transfers that run beside the compute are not counted.
 // - Several stages per device: the seconds m * max(D, R) + (p - 1) * S that a step of m
 //   micro-batches takes over p devices, about: D of the busiest device, all its stages together and
 //   transfers within a device free; R of the rounds of a looped placement, in each of which the

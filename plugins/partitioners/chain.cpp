@@ -75,37 +75,22 @@ Chain::Chain(const sdk::PartitionRequest& r)
     activation_bytes[i] = r.activation_bytes(node);
   }
 
-  std::vector<sdk::Edge> edges;
-  for (int i = 0; i < r.edges(); ++i) edges.push_back(r.edge(i));
-  std::stable_sort(edges.begin(), edges.end(), [](const sdk::Edge& a, const sdk::Edge& b) {
-    return a.value != b.value ? a.value < b.value : a.to < b.to;
-  });
-  // On one device nothing is transferred.
-  const bool costly = r.devices() > 1 && r.link_bytes_per_s() > 0;
-  const auto transfer_s = [&](int64_t bytes) {
-    return costly && bytes > 0
-               ? r.link_latency_s() + static_cast<double>(bytes) / r.link_bytes_per_s()
-               : 0.0;
-  };
-  for (size_t begin = 0; begin < edges.size();) {
+  if (!r.has_values()) throw std::invalid_argument("needs a host of ABI 1.2 or later");
+  host = r.host_communication();
+  // On one device nothing is transferred, and beside the compute it costs nothing here.
+  for (int i = 0; i < r.values() && r.devices() > 1 && !r.overlapped(); ++i) {
+    sdk::Value of = r.value(i);
+    if (of.seconds <= 0 || of.readers.empty()) continue;
     const int index = static_cast<int>(values.size());
-    Value value;
-    value.producer = edges[begin].from;
+    Value value{.producer = of.producer, .readers = std::move(of.readers), .seconds = of.seconds};
     int previous = -1;
-    size_t end = begin;
-    for (; end < edges.size() && edges[end].value == edges[begin].value; ++end) {
-      const sdk::Edge& edge = edges[end];
-      const bool gradient = edge.backward_bytes > 0;
-      uses[static_cast<size_t>(edge.to)].push_back(
-          {index, previous, gradient, value.last_gradient_use});
-      value.forward_s = std::max(value.forward_s, transfer_s(edge.forward_bytes));
-      value.backward_s = std::max(value.backward_s, transfer_s(edge.backward_bytes));
-      value.last_use = previous = edge.to;
-      if (gradient) value.last_gradient_use = edge.to;
+    for (const int reader : value.readers) {
+      uses[static_cast<size_t>(reader)].push_back({index, previous});
+      previous = reader;
+      if (reader < value.producer) value.reader_before = reader;
     }
     outputs[static_cast<size_t>(value.producer)].push_back(index);
-    values.push_back(value);
-    begin = end;
+    values.push_back(std::move(value));
   }
 }
 

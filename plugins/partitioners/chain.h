@@ -10,21 +10,18 @@
 
 namespace headrace::partitioners {
 
+// A tensor that other nodes than its producer read, earlier or later ones: gradients flow back.
+struct Value {
+  int producer = 0;
+  std::vector<int> readers;  // ascending, never empty
+  int reader_before = -1;    // the last one that stands before the producer; -1: none
+  double seconds = 0;        // what one transfer of it keeps both ends busy
+};
+
 // One reading of a value by a node.
 struct Use {
   int value;
-  int previous;           // the node that read the value before, in graph order; -1: none
-  bool gradient;          // a gradient flows back from this use
-  int previous_gradient;  // the node before with such a use; -1: none
-};
-
-// A tensor that some later node reads. Seconds: what one transfer of it keeps both ends busy.
-struct Value {
-  int producer = 0;
-  int last_use = 0;
-  int last_gradient_use = -1;  // -1: no gradient flows back
-  double forward_s = 0;
-  double backward_s = 0;
+  int previous;  // the reader before this one, in graph order; -1: none
 };
 
 // Where a stage runs.
@@ -52,6 +49,7 @@ struct Chain {
   std::vector<Value> values;
   std::vector<std::vector<Use>> uses;     // per node
   std::vector<std::vector<int>> outputs;  // per node: the values that it produces
+  bool host = false;  // a sender pays for a value once, not once for each device that receives it
   std::vector<int> cuts;  // allowed ones, ascending, 0 and nodes() included: never through a group
                           // of colocated nodes
 };

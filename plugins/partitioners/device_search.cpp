@@ -31,7 +31,8 @@ class DeviceLoads {
         bytes_(devices_),
         limit_(devices_),
         device_of_node_(chain.seconds.size()),
-        received_(chain.values.size() * devices_) {
+        received_(chain.values.size() * devices_),
+        receivers_(chain.values.size()) {
     for (const Stage& stage : chain.stages)
       limit_[static_cast<size_t>(stage.device)] = stage.memory_bytes;
   }
@@ -44,31 +45,24 @@ class DeviceLoads {
     bytes_[device] += chain_.parameter_bytes[i] + chain_.activation_bytes[i] * stage.in_flight;
     for (const Use& use : chain_.uses[i]) {
       const Value& value = chain_.values[static_cast<size_t>(use.value)];
-      const size_t sender = device_of_node_[static_cast<size_t>(value.producer)];
-      if (sender == device) continue;
-      const size_t slot = static_cast<size_t>(use.value) * devices_ + device;
-      const char before = received_[slot];
-      char& now = received_[slot];
-      double transfer_s = 0;
-      if ((now & kForward) == 0) transfer_s += value.forward_s;
-      now |= kForward;
-      if (use.gradient && (now & kGradient) == 0) {
-        transfer_s += value.backward_s;
-        now |= kGradient;
-      }
-      if (now == before) continue;
-      trail_.emplace_back(slot, before);
-      seconds_[sender] += transfer_s;
-      seconds_[device] += transfer_s;
+      if (value.producer < node)
+        transfer(use.value, device_of_node_[static_cast<size_t>(value.producer)], device);
     }
+    for (const int output : chain_.outputs[i])
+      for (const int reader : chain_.values[static_cast<size_t>(output)].readers) {
+        if (reader > node) break;
+        transfer(output, device, device_of_node_[static_cast<size_t>(reader)]);
+      }
   }
 
   Mark mark() const { return {seconds_, bytes_, trail_.size()}; }
   void restore(const Mark& mark) {
     seconds_ = mark.seconds;
     bytes_ = mark.bytes;
-    for (; trail_.size() > mark.trail; trail_.pop_back())
-      received_[trail_.back().first] = trail_.back().second;
+    for (; trail_.size() > mark.trail; trail_.pop_back()) {
+      received_[trail_.back()] = 0;
+      --receivers_[trail_.back() / devices_];
+    }
   }
 
   const std::vector<double>& seconds() const { return seconds_; }
@@ -81,15 +75,25 @@ class DeviceLoads {
   }
 
  private:
-  static constexpr char kForward = 1, kGradient = 2;
+  void transfer(int value, size_t from, size_t to) {
+    const auto v = static_cast<size_t>(value);
+    const size_t slot = v * devices_ + to;
+    if (from == to || received_[slot] != 0) return;
+    received_[slot] = 1;
+    trail_.push_back(slot);
+    const double seconds = chain_.values[v].seconds;
+    seconds_[to] += seconds;
+    if (receivers_[v]++ == 0 || !chain_.host) seconds_[from] += seconds;
+  }
 
   const Chain& chain_;
   size_t devices_;
   std::vector<double> seconds_;         // [device]
   std::vector<int64_t> bytes_, limit_;  // [device]
   std::vector<size_t> device_of_node_;
-  std::vector<char> received_;  // [value, device]: what has been sent there
-  std::vector<std::pair<size_t, char>> trail_;
+  std::vector<char> received_;  // [value, device]: whether it has been sent there
+  std::vector<int> receivers_;  // [value]: how many devices it has been sent to
+  std::vector<size_t> trail_;   // of received_
 };
 
 double stage_seconds(const Chain& chain, size_t stage, int begin, int end) {

@@ -23,24 +23,25 @@ class GrowingStage {
     for (const Use& use : chain_.uses[i]) {
       const Value& value = chain_.values[static_cast<size_t>(use.value)];
       if (value.producer < begin_) {
-        if (use.previous < begin_) received_ += value.forward_s;
-        if (use.gradient && use.previous_gradient < begin_) received_ += value.backward_s;
-      } else {
-        if (node == value.last_use && use.previous < node) sent_ -= value.forward_s;
-        if (use.gradient && node == value.last_gradient_use && use.previous_gradient < node)
-          sent_ -= value.backward_s;
+        if (use.previous < begin_) received_ += value.seconds;
+      } else if (value.producer > node) {
+        if (use.previous < begin_) awaited_ += value.seconds;
+      } else if (node == value.readers.back() && value.readers.front() >= begin_) {
+        sent_ -= value.seconds;
       }
     }
     for (const int output : chain_.outputs[i]) {
       const Value& value = chain_.values[static_cast<size_t>(output)];
-      sent_ += value.forward_s + value.backward_s;
+      if (value.reader_before >= begin_) awaited_ -= value.seconds;
+      if (value.readers.front() < begin_ || value.readers.back() > node) sent_ += value.seconds;
     }
   }
 
   // Never falls while the stage grows.
   double floor(double least_factor) const { return seconds_ * least_factor + received_; }
   double cost(const Stage& stage) const {
-    return seconds_ * stage.seconds_factor + received_ + std::max(sent_, 0.0);
+    return seconds_ * stage.seconds_factor + received_ + std::max(awaited_, 0.0) +
+           std::max(sent_, 0.0);
   }
   bool fits(const Stage& stage) const {
     return stage.memory_bytes == 0 ||
@@ -50,7 +51,8 @@ class GrowingStage {
  private:
   const Chain& chain_;
   int begin_;
-  double seconds_ = 0, received_ = 0, sent_ = 0;
+  double seconds_ = 0, received_ = 0;
+  double awaited_ = 0, sent_ = 0;  // until its producer, its last reader are in the stage too
   int64_t parameter_bytes_ = 0, activation_bytes_ = 0;
 };
 
@@ -61,11 +63,9 @@ std::vector<double> crossing_seconds(const Chain& chain) {
     change[static_cast<size_t>(first)] += seconds;
     change[static_cast<size_t>(last) + 1] -= seconds;
   };
-  for (const Value& value : chain.values) {
-    add(value.producer + 1, value.last_use, value.forward_s);
-    if (value.last_gradient_use >= 0)
-      add(value.producer + 1, value.last_gradient_use, value.backward_s);
-  }
+  for (const Value& value : chain.values)
+    add(std::min(value.producer, value.readers.front()) + 1,
+        std::max(value.producer, value.readers.back()), value.seconds);
   for (size_t i = 1; i < change.size(); ++i) change[i] += change[i - 1];
   return change;
 }

@@ -10,8 +10,9 @@ namespace headrace::partitioners {
 
 // For contiguous stages, the least possible cost of the largest one, where a stage costs its
 // compute plus its transfers and every stage is taken for a device of its own: it receives each
-// value that it needs once, and sends each value that is needed later once (a value that several
-// later stages read costs its sender more, so this is a lower bound there and exact elsewhere).
+// value that it needs once, and sends each value that is needed elsewhere once: exact for host
+// communication; otherwise a value that several other stages read costs its sender more, so this is
+// a lower bound there and exact elsewhere.
 // By dynamic programming from the last stage. Stages over their device's memory are left out.
 class StageBound {
  public:

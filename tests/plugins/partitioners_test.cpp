@@ -284,6 +284,36 @@ TEST(Balanced, IsTheBestOfAllOnSmallRandomProblems) {
   EXPECT_GT(refused, 20);
 }
 
+// Graphs of costs: values that go to nodes before and behind their producer, and a sender that pays
+// for each device or once in all.
+TEST(Balanced, IsTheBestOfItsOrderWhoeverPaysForTransfers) {
+  RandomProblem random(20261124);
+  std::mt19937 more(5);
+  const auto integer = [&](int least, int most) {
+    return std::uniform_int_distribution<int>(least, most)(more);
+  };
+  int answered = 0;
+  for (int round = 0; round < 400; ++round) {
+    SCOPED_TRACE(round);
+    PartitionProblem problem = random();
+    problem.edges.clear();
+    problem.communication = integer(0, 2) == 0 ? Communication::p2p : Communication::host;
+    const int nodes = static_cast<int>(problem.nodes.size());
+    for (int producer = 0; producer < nodes; ++producer) {
+      PartitionValue value{.producer = producer, .readers = {}, .seconds = 0.2 * integer(0, 4)};
+      for (int reader = 0; reader < nodes; ++reader)
+        if (reader != producer && integer(0, 3) == 0) value.readers.push_back(reader);
+      if (!value.readers.empty()) problem.values.push_back(value);
+    }
+    const std::optional<Best> best = best_of_all(problem);
+    if (!best) continue;
+    const Best found = judge(problem, partition("balanced", problem));
+    EXPECT_NEAR(found.step_s, best->step_s, 1e-9 * best->step_s);
+    ++answered;
+  }
+  EXPECT_GT(answered, 250);
+}
+
 // Without transfers the least bottleneck can be had another way: the smallest limit under which
 // filling one stage after the other needs no more stages than there are.
 double least_bottleneck(const std::vector<double>& seconds, int stages) {
