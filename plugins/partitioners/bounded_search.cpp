@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "plugins/partitioners/moves.h"
+
 namespace headrace::partitioners {
 namespace {
 
@@ -11,6 +13,9 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 // An answer counts as better from here on, and a bound as closed.
 constexpr double kCloser = 1 - 1e-10;
 constexpr int64_t kFirstSteps = 1000;
+// Rounds of search with fewer steps end before moving single units is tried.
+constexpr int64_t kStepsBeforeMoves = 16 * kFirstSteps;
+constexpr int kMoveStarts = 200;
 
 size_t at(int index) { return static_cast<size_t>(index); }
 bool is_single(uint64_t set) { return (set & (set - 1)) == 0; }
@@ -159,7 +164,24 @@ BoundedAnswer search_bounded(const Units& units, std::vector<int> start, double 
   }
   answer.lower_bound_s = std::max(answer.lower_bound_s, low);
 
+  // Moves know one stage per device; without an order whoever asks has tried them.
+  bool moved = units.stages() != units.devices() ||
+               std::ranges::all_of(units.before, [](const auto& list) { return list.empty(); });
   for (steps = kFirstSteps; !closed() && in_time(); steps *= 2) {
+    if (!moved && steps >= kStepsBeforeMoves) {
+      moved = true;
+      const std::vector<int> stages =
+          search_moves(units, answer.stages,
+                       {.starts = kMoveStarts,
+                        .lower_bound_s = answer.lower_bound_s,
+                        .deadline = Clock::now() + (deadline - Clock::now()) / 4});
+      const Loads loads = loads_of(units, stages);
+      if (loads.overflow_bytes == 0 && loads.largest_s < answer.bottleneck_s &&
+          is_in_order(units, stages)) {
+        take(stages);
+        search.set_first_choice(stages);
+      }
+    }
     Verdict verdict = Verdict::found;
     while (verdict == Verdict::found && !closed() && in_time()) {
       verdict = search.run(answer.bottleneck_s * kCloser, steps);

@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double kNorm = 12;
 // As parts of the bottleneck: what is taken of a worse answer at first and at last.
 constexpr double kHot = 0.03, kCold = 0.0002;
+constexpr double kOrderedHot = 0.08;  // the order holds units back, and every start is the best
 constexpr int64_t kMovesPerUnit = 400, kLeastMoves = 20000, kMostMoves = 2'000'000;
 constexpr double kOverflow = 100;  // bottlenecks, for the whole memory of a device
 
@@ -97,8 +98,9 @@ class Placement {
 
 class Annealing {
  public:
-  Annealing(const MoveSearch& how, std::vector<int> first_stage, std::mt19937_64& random)
-      : how_(how), first_stage_(std::move(first_stage)), random_(random) {}
+  Annealing(const MoveSearch& how, std::vector<int> first_stage, bool ordered,
+            std::mt19937_64& random)
+      : how_(how), first_stage_(std::move(first_stage)), ordered_(ordered), random_(random) {}
 
   // The best devices seen from `device` on.
   std::vector<int> run(const Units& units, std::vector<int> device, double hot) {
@@ -112,13 +114,21 @@ class Annealing {
       const double done = static_cast<double>(step) / static_cast<double>(moves);
       const double heat = hot * std::pow(kCold / hot, done) * least;
       const int unit = below(units.size());
-      const int from = placement.device(unit), to = destination(units, placement, unit);
+      const int from = placement.device(unit);
+      const int to =
+          ordered_ ? neighbour(units, placement, unit) : destination(units, placement, unit);
       // Every fourth time an exchange, if there is somebody to exchange with.
       const int other = step % 4 == 0 ? below(units.size()) : unit;
       if (to == from) continue;
       const bool exchange = other != unit && placement.device(other) == to;
       placement.move(unit, to);
       if (exchange) placement.move(other, from);
+      if (ordered_ && exchange &&
+          !(stands_in_order(units, placement, other) && stands_in_order(units, placement, unit))) {
+        placement.move(other, to);
+        placement.move(unit, from);
+        continue;
+      }
       const double now = placement.energy(scale);
       if (now > energy && uniform() >= std::exp((energy - now) / heat)) {
         if (exchange) placement.move(other, to);
@@ -142,6 +152,28 @@ class Annealing {
   double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
 
  private:
+  // The stages that the order leaves to a unit among the others, first and last.
+  std::pair<int, int> window(const Units& units, const Placement& placement, int unit) const {
+    int first = 0, last = units.stages() - 1;
+    for (const int other : units.before[at(unit)])
+      first = std::max(first, first_stage_[at(placement.device(other))]);
+    for (const int other : units.after[at(unit)])
+      last = std::min(last, first_stage_[at(placement.device(other))]);
+    return {first, last};
+  }
+
+  bool stands_in_order(const Units& units, const Placement& placement, int unit) const {
+    const auto [first, last] = window(units, placement, unit);
+    const int stage = first_stage_[at(placement.device(unit))];
+    return first <= stage && stage <= last;
+  }
+
+  // Somewhere in its window.
+  int neighbour(const Units& units, const Placement& placement, int unit) {
+    const auto [first, last] = window(units, placement, unit);
+    return units.device_of_stage[at(first + below(last - first + 1))];
+  }
+
   // Somewhere, half the time where a neighbour is.
   int destination(const Units& units, const Placement& placement, int unit) {
     const auto& touching = units.touching[at(unit)];
@@ -156,6 +188,7 @@ class Annealing {
 
   const MoveSearch& how_;
   std::vector<int> first_stage_;  // of every device
+  bool ordered_;                  // whether units must keep to the order of stages
   std::mt19937_64& random_;
 };
 
@@ -200,7 +233,9 @@ std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
   std::vector<int> first_stage(units.speed.size());
   for (int s = units.stages(); s-- > 0;) first_stage[at(units.device_of_stage[at(s)])] = s;
   std::mt19937_64 random(how.seed);
-  Annealing annealing(how, first_stage, random);
+  const bool ordered =
+      std::ranges::any_of(units.before, [](const auto& list) { return !list.empty(); });
+  Annealing annealing(how, first_stage, ordered, random);
   double total_s = 0, speed = 0;
   for (const double seconds : units.seconds) total_s += seconds;
   for (const double each : units.speed) speed += each;
@@ -219,7 +254,7 @@ std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
   for (int round = 0; round < how.starts && Clock::now() < how.deadline; ++round) {
     if (least.overflow_bytes == 0 && least.largest_s <= how.lower_bound_s * (1 + 1e-10)) break;
     std::vector<int> device = best;
-    if (round > 0) {
+    if (round > 0 && !ordered) {
       // From nothing, tied; every third time from the best there is.
       Units coarse = units;
       const double most_work_s = total_s * fastest / speed * (0.2 + annealing.uniform());
@@ -239,7 +274,8 @@ std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
       for (size_t unit = 0; unit < device.size(); ++unit)
         device[unit] = coarse_device[at(coarse_of[unit])];
     }
-    device = annealing.run(units, std::move(device), round == 0 ? kHot : kHot / 8);
+    const double hot = ordered ? kOrderedHot : round == 0 ? kHot : kHot / 8;
+    device = annealing.run(units, std::move(device), hot);
     const Loads loads = annealing.loads(units, device);
     if (!better(loads, least)) continue;
     least = loads;

@@ -15,10 +15,12 @@ struct MoveSearch {
   std::chrono::steady_clock::time_point deadline;
 };
 
-// The stages with the least bottleneck that moving single units finds, where the order of units
-// does not matter and stages may be empty: simulated annealing (Kirkpatrick et al., Science 1983)
-// from several starts. Each begins with units that exchange much tied together, and lets them go at
-// the end. The first start is `start`. Equal seeds give equal answers unless the deadline cuts in.
+// The stages with the least bottleneck that moving single units finds where stages may be empty:
+// simulated annealing (Kirkpatrick et al., Science 1983) from several starts. Where units have no
+// order, each begins with units that exchange much tied together, and lets them go at the end; the
+// first start is `start`. Where they have one, every device must have one stage, `start` is in
+// order and so is all that follows: each start is the best so far. Equal seeds give equal answers
+// unless the deadline cuts in.
 std::vector<int> search_moves(const Units& units, const std::vector<int>& start,
                               const MoveSearch& how);
 
