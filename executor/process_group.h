@@ -19,7 +19,7 @@ struct RemoteMessage {
   size_t bytes = 0;
 };
 
-// The messages of one plan on their way. One thread calls.
+// The messages of one plan on their way. Any thread calls, one at a time.
 class MessageQueue {
  public:
   virtual ~MessageQueue() = default;

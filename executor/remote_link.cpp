@@ -14,13 +14,14 @@ using Clock = std::chrono::steady_clock;
 // Larger messages go in pieces: transports count bytes in an int.
 constexpr size_t kMostBytes = size_t{1} << 30;
 
-// A thread that has nothing to do looks for arrivals this often: rarely enough to leave the cores
-// to the kernels, often enough to be no part of a step's time.
-constexpr auto kNap = std::chrono::microseconds(20);
+// A device that waits looks for arrivals itself, without a pause at first: most waits are short.
+// The mover's thread looks for all while none waits, so that large messages go on beside kernels,
+// and rarely, since it may have to share a core with them.
+constexpr auto kWithoutPause = std::chrono::microseconds(100);
+constexpr auto kWaitersPause = std::chrono::microseconds(20), kMoversPause = 20 * kWaitersPause;
 
-// What goes to and comes from other processes. Devices put started transfers into `asked_`; the
-// mover's thread alone touches the queue of messages. Counters hold the step for which a thing last
-// happened, so nothing is reset.
+// What goes to and comes from other processes. Whoever holds the mutex may call the queue of
+// messages. Counters hold the step for which a thing last happened, so nothing is reset.
 class RemoteLink : public Communicator {
  public:
   RemoteLink(ProcessGroup& group, int devices, std::vector<Transfer> transfers,
@@ -56,8 +57,6 @@ class RemoteLink : public Communicator {
         }
       }
     }
-    asked_.reserve(transfers_.size());
-    taken_.reserve(transfers_.size());
     done_.reserve(messages.size());
     local_ = make_inproc_communicator(devices, std::move(inside), here);
     queue_ = group.messages(std::move(messages));
@@ -109,7 +108,6 @@ class RemoteLink : public Communicator {
     local_->stop();
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    over_.notify_all();
   }
 
   Moved moved(size_t transfer) const override {
@@ -126,45 +124,57 @@ class RemoteLink : public Communicator {
   };
 
   void ask(size_t transfer) {
-    {
-      const std::lock_guard lock(mutex_);
-      asked_.push_back(transfer);
-    }
-    work_.notify_one();
+    const std::lock_guard lock(mutex_);
+    State& state = state_[transfer];
+    state.left = state.messages.size();
+    state.moved.start = Clock::now();
+    for (const size_t message : state.messages) queue_->start(message);
+    if (state.left == 0) finish(state);
+    if (under_way_ == 0) work_.notify_one();
+    under_way_ += state.left;
   }
 
   void wait(size_t transfer) {
-    std::unique_lock lock(mutex_);
-    const bool over = over_.wait_for(
-        lock, timeout_, [&] { return state_[transfer].done == step_ || stopped_ || error_; });
+    const auto began = Clock::now();
+    while (!is_over(transfer)) {
+      const auto waited = Clock::now() - began;
+      if (waited > timeout_)
+        throw RunError("waited {} s for {} (between device {} and device {})", timeout_.count(),
+                       transfers_[transfer].name, transfers_[transfer].from,
+                       transfers_[transfer].to);
+      if (waited < kWithoutPause)
+        std::this_thread::yield();
+      else
+        std::this_thread::sleep_for(kWaitersPause);
+    }
+  }
+
+  bool is_over(size_t transfer) {
+    const std::lock_guard lock(mutex_);
+    const auto over = [&] { return state_[transfer].done == step_; };
     if (stopped_) throw Stopped{};
     if (error_) std::rethrow_exception(error_);
-    if (!over)
-      throw RunError("waited {} s for {} (between device {} and device {})", timeout_.count(),
-                     transfers_[transfer].name, transfers_[transfer].from, transfers_[transfer].to);
+    if (!over()) look();
+    return over();
   }
 
   void move() {
+    std::unique_lock lock(mutex_);
     try {
-      while (carry_on()) {
+      while (true) {
+        work_.wait(lock, [&] { return closing_ || under_way_ > 0; });
+        if (closing_) return;
+        look();
+        lock.unlock();
+        std::this_thread::sleep_for(kMoversPause);
+        lock.lock();
       }
     } catch (...) {
-      const std::lock_guard lock(mutex_);
       error_ = std::current_exception();
-      over_.notify_all();
     }
   }
 
-  // One round of the mover; false when the link is closed.
-  bool carry_on() {
-    {
-      std::unique_lock lock(mutex_);
-      if (under_way_ == 0) work_.wait(lock, [&] { return closing_ || !asked_.empty(); });
-      if (closing_) return false;
-      std::swap(asked_, taken_);
-    }
-    for (const size_t transfer : taken_) start(transfer);
-    taken_.clear();
+  void look() {
     done_.clear();
     queue_->poll(done_);
     for (const size_t message : done_) {
@@ -172,24 +182,11 @@ class RemoteLink : public Communicator {
       --under_way_;
       if (--state.left == 0) finish(state);
     }
-    if (done_.empty()) std::this_thread::sleep_for(kNap);
-    return true;
-  }
-
-  void start(size_t transfer) {
-    State& state = state_[transfer];
-    state.left = state.messages.size();
-    state.moved.start = Clock::now();
-    under_way_ += state.left;
-    for (const size_t message : state.messages) queue_->start(message);
-    if (state.left == 0) finish(state);
   }
 
   void finish(State& state) {
     state.moved.end = Clock::now();
-    const std::lock_guard lock(mutex_);
     state.done = step_;
-    over_.notify_all();
   }
 
   const std::chrono::seconds timeout_;
@@ -201,16 +198,13 @@ class RemoteLink : public Communicator {
   std::unique_ptr<MessageQueue> queue_;
 
   std::mutex mutex_;
-  std::condition_variable work_, over_;
-  std::vector<size_t> asked_;
+  std::condition_variable work_;
   std::vector<State> state_;
+  std::vector<size_t> done_;  // messages
+  size_t under_way_ = 0;
   std::exception_ptr error_;
   bool stopped_ = false, closing_ = false;
   std::atomic<int64_t> step_ = 0;
-
-  // The mover's own.
-  std::vector<size_t> taken_, done_;
-  size_t under_way_ = 0;
   std::thread mover_;
 };
 
