@@ -42,7 +42,7 @@ std::optional<Types> types_of(DType dtype, bool tf32) {
 // The library's objects, each destroyed as it wants.
 class Descriptor {
  public:
-  Descriptor(const Types& types) {
+  explicit Descriptor(const Types& types) {
     check(cublasLtMatmulDescCreate(&it_, types.compute, types.scale), "describe a product");
   }
   ~Descriptor() { cublasLtMatmulDescDestroy(it_); }
