@@ -5,6 +5,8 @@
 #include "executor/settle_layouts.h"
 #include "executor/sha256.h"
 #include "graph/error.h"
+#include "graph/nearest.h"
+#include "graph/passes.h"
 #include "kernels/evaluate.h"
 #include "loader/glob.h"
 #include "loader/npz.h"
@@ -27,23 +29,47 @@ struct Trimmed {
   AttachedLosses losses;
 };
 
-Trimmed trim(const ForwardGraph& forward, AttachedLosses losses) {
+// The graph that `rewrite` makes of the forward graph, with everything renumbered as it says; roots
+// are what training reads of it.
+template <typename Rewrite>
+Trimmed rewritten(const ForwardGraph& forward, AttachedLosses losses, const Rewrite& rewrite) {
   std::vector<ValueId> roots = losses.correct_counts;
   for (const auto& term : losses.terms) roots.push_back(term.value);
   for (const auto& update : forward.state_updates) roots.push_back(update.replacement);
   std::vector<ValueId> renumbered;
-  Trimmed trimmed{{drop_dead(forward.graph, roots, &renumbered), {}}, std::move(losses)};
+  Trimmed result{{rewrite(forward.graph, roots, &renumbered), {}}, std::move(losses)};
   const auto renew = [&](ValueId& id) { id = renumbered[index(id)]; };
   for (auto update : forward.state_updates) {
     renew(update.state);
     renew(update.replacement);
-    trimmed.forward.state_updates.push_back(update);
+    result.forward.state_updates.push_back(update);
   }
-  for (auto& term : trimmed.losses.terms) renew(term.value);
-  for (auto& id : trimmed.losses.correct_counts) renew(id);
-  for (auto& id : trimmed.losses.targets) renew(id);
-  if (trimmed.losses.counted_target) renew(*trimmed.losses.counted_target);
-  return trimmed;
+  for (auto& term : result.losses.terms) renew(term.value);
+  for (auto& id : result.losses.correct_counts) renew(id);
+  for (auto& id : result.losses.targets) renew(id);
+  if (result.losses.counted_target) renew(*result.losses.counted_target);
+  return result;
+}
+
+Trimmed trim(const ForwardGraph& forward, AttachedLosses losses) {
+  return rewritten(
+      forward, std::move(losses),
+      [](const Graph& graph, const std::vector<ValueId>& roots, std::vector<ValueId>* renumbered) {
+        return drop_dead(graph, roots, renumbered);
+      });
+}
+
+Trimmed in_precision(Trimmed trimmed, const std::string& precision) {
+  const std::vector<std::string> known = {"f32", "bf16"};
+  if (std::find(known.begin(), known.end(), precision) == known.end())
+    throw Error("--precision: unknown '{}'; did you mean '{}'?", precision,
+                nearest(precision, known));
+  if (precision == "f32") return trimmed;
+  return rewritten(
+      trimmed.forward, std::move(trimmed.losses),
+      [](const Graph& graph, const std::vector<ValueId>& roots, std::vector<ValueId>* renumbered) {
+        return narrow_products(graph, DType::bf16, roots, renumbered);
+      });
 }
 
 void require_parameters(const Graph& graph, const RunConfig& config) {
@@ -97,7 +123,7 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
     losses.terms.push_back({.value = forward.graph.outputs.at(0)});
   else
     losses = attach_losses(forward.graph, config.losses);
-  Trimmed trimmed = trim(forward, std::move(losses));
+  Trimmed trimmed = in_precision(trim(forward, std::move(losses)), config.precision);
 
   prepared.targets = trimmed.losses.targets;
   prepared.correct_counts = trimmed.losses.correct_counts;

@@ -6,7 +6,7 @@
 Each measurement is a process of its own; the engines take turns, so that a slow minute of the machine
 meets all of them. AdamW (fused), one fixed batch. On the CPU both have one thread, and PyTorch runs eager,
 and channels_last for images. On a GPU (`--device cuda:0`) PyTorch runs eager and compiled, channels_last for
-images, products and convolutions of both may use TF32, and memory is the device's.
+images; both in bfloat16 with f32 parameters (autocast), and memory is the device's.
 Times are medians over all steps after the first two. Prints a table and, with --json FILE, the figures.
 """
 
@@ -30,7 +30,6 @@ def torch_worker(name: str, engine: str, steps: int, device: str) -> dict:
     import zoo
     torch.set_num_threads(1)
     on_gpu = not device.startswith("cpu")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on_gpu
     model = zoo.MODELS[name]
     module = model.build().train().to("cuda" if on_gpu else "cpu")
     inputs, target = (tensor.to("cuda" if on_gpu else "cpu")
@@ -45,7 +44,9 @@ def torch_worker(name: str, engine: str, steps: int, device: str) -> dict:
     for _ in range(WARM_UP + steps):
         start = time.perf_counter()
         optimizer.zero_grad()
-        loss = zoo.loss_of(module(inputs), target)
+        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+            logits = module(inputs)
+        loss = zoo.loss_of(logits.float(), target)
         loss.backward()
         optimizer.step()
         loss.item()
@@ -76,7 +77,7 @@ def run_headrace(path: Path, data: Path, batch: int, steps: int, device: str) ->
                  "--devices", device, "--threads-per-device", 1, "--output",
                  path.with_name("trained.onnx")]
     if on_gpu:
-        arguments += ["--device-option", "tf32=true"]
+        arguments += ["--precision", "bf16"]
     headrace.program()  # says so when there is none
     done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)],
                           cwd=Path(__file__).resolve().parent, stdout=subprocess.PIPE, check=True,

@@ -12,6 +12,7 @@
 #include "kernels/cpu/layouts.h"
 #include "kernels/cpu/primitive_kernel.h"
 #include "kernels/reference/reference.h"
+#include "kernels/widened.h"
 
 namespace headrace {
 namespace {
@@ -71,14 +72,23 @@ Buffer CpuDevice::allocate(size_t bytes) {
 }
 
 LayoutProposal CpuDevice::propose_layouts(const KernelRequest& request) {
+  if (has_narrow_floats(request)) return row_major_proposal(request);
   const TeamSize team(context_.threads);
   const cpu::OperatorEntry* entry = cpu::find_operator(request.node->op);
   return entry ? entry->propose(context_, request) : cpu::propose_row_major(context_, request);
 }
 
+// Products and conversions know the narrow float types; the rest is widened.
 std::unique_ptr<Kernel> CpuDevice::prepare(const KernelRequest& request) {
   const TeamSize team(context_.threads);
   const Node& node = *request.node;
+  if (has_narrow_floats(request)) {
+    const auto own = node.op == "MatMul" ? cpu::prepare_matmul : cpu::prepare_cast;
+    if (Prepared prepared = own(context_, request); prepared.kernel)
+      return std::move(prepared.kernel);
+    if (node.op == "Cast") return prepare_reference(request);
+    return prepare_widened(request, [this](const KernelRequest& wide) { return prepare(wide); });
+  }
   std::string refusals;
   if (const cpu::OperatorEntry* entry = cpu::find_operator(node.op)) {
     for (const auto& implementation : entry->implementations) {

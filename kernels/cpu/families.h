@@ -62,6 +62,8 @@ Prepared prepare_layer_normalization_gradient(const Context&, const KernelReques
 Prepared prepare_class_loss(const Context&, const KernelRequest&);
 Prepared prepare_class_loss_gradient(const Context&, const KernelRequest&);
 Prepared prepare_correct_count(const Context&, const KernelRequest&);
+// cast.cpp
+Prepared prepare_cast(const Context&, const KernelRequest&);
 // pair_loss.cpp
 Prepared prepare_pair_loss(const Context&, const KernelRequest&);
 Prepared prepare_pair_loss_gradient(const Context&, const KernelRequest&);

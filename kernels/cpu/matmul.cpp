@@ -53,14 +53,14 @@ void fold_batch_into_rows(Operand& operand) {
   operand = {{rows, columns}, {columns, 1}};
 }
 
-Desc desc_of(const Operand& operand) {
+Desc desc_of(const Operand& operand, DType dtype) {
   Shape strides = operand.strides;
   // oneDNN takes a matrix of one row or column as transposed when the stride of its only row or
   // column says so; give the row-major one.
   const size_t rank = operand.dims.size();
   if (operand.dims[rank - 2] == 1 && strides[rank - 1] == 1)
     strides[rank - 2] = operand.dims[rank - 1];
-  return {operand.dims, dnnl::memory::data_type::f32, strides};
+  return {operand.dims, dnnl_type(dtype), strides};
 }
 
 }  // namespace
@@ -68,10 +68,10 @@ Desc desc_of(const Operand& operand) {
 Prepared prepare_matmul(const Context& context, const KernelRequest& request) {
   const Attributes& attributes = request.node->attributes;
   if (!all_row_major(request)) return refuse("products take row-major values");
-  for (const TensorType& type : request.input_types) {
-    if (type.dtype != DType::f32) return refuse("not f32");
-  }
   const TensorType& out = request.output_types[0];
+  const DType dtype = out.dtype;
+  if (dtype != DType::f32 && dtype != DType::bf16)
+    return refuse("no product of {}", name_of(dtype));
   if (out.elements() == 0 || request.input_types[0].elements() == 0) return refuse("empty");
   const bool relu = attributes.get_string("activation", "") == "relu";
   const bool accumulate = accumulates(request);
@@ -105,13 +105,13 @@ Prepared prepare_matmul(const Context& context, const KernelRequest& request) {
   if (accumulate) post.append_sum();
   if (relu) post.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
   attr.set_post_ops(post);
-  const Desc a_desc = desc_of(a), b_desc = desc_of(b), y_desc = desc_of(y);
+  const Desc a_desc = desc_of(a, dtype), b_desc = desc_of(b, dtype), y_desc = desc_of(y, dtype);
   const bool has_bias = has_input(request, 2);
   Desc bias_desc;
   if (has_bias) {
     Shape dims(y.dims.size(), 1);
     dims.back() = y.dims.back();
-    bias_desc = row_major_desc(DType::f32, dims);
+    bias_desc = row_major_desc(dtype, dims);
   }
   using Product = dnnl::matmul;
   const Product::primitive_desc product =

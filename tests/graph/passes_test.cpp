@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "graph/op_def.h"
 #include "tests/graph/build.h"
@@ -396,6 +397,75 @@ TEST(InferenceGraph, KeepsIdsAndLeavesTrainingFormsOut) {
   EXPECT_EQ(graph.outputs, b.graph.outputs);
   EXPECT_EQ(graph.value(norm[3]).producer, kNoNode);
   expect_consistent(graph);
+}
+
+// Types by the operator that makes them, of the values that are read.
+std::map<std::string, DType> made_as(const Graph& graph) {
+  std::map<std::string, DType> types;
+  for (const Node& node : graph.nodes())
+    if (node.op != "Cast") types[node.op] = graph.value(node.outputs[0]).type.dtype;
+  return types;
+}
+
+TEST(NarrowProducts, WhatIsPointwiseStaysNarrowBetweenThem) {
+  Build b;
+  const ValueId x = b.input("x", {4, 8});
+  const ValueId hidden = b("Gelu", {b("MatMul", {x, b.parameter("w", {8, 16})})});
+  const ValueId logits = b("MatMul", {hidden, b.parameter("v", {16, 5})});
+  const ValueId probabilities = b("Softmax", {logits}, {{"axis", int64_t{1}}});
+  b.graph.outputs = {probabilities};
+  std::vector<ValueId> remap;
+  const Graph narrow = narrow_products(b.graph, DType::bf16, std::vector{hidden}, &remap);
+  EXPECT_EQ(made_as(narrow),
+            (std::map<std::string, DType>{
+                {"MatMul", DType::bf16}, {"Gelu", DType::bf16}, {"Softmax", DType::f32}}));
+  for (const Value& value : narrow.values()) {
+    if (value.role == Role::computed) continue;
+    EXPECT_EQ(value.type.dtype, DType::f32) << value.name;
+  }
+  EXPECT_EQ(narrow.value(remap[index(hidden)]).type.dtype, DType::f32);  // a root
+  EXPECT_EQ(narrow.value(remap[index(logits)]).type.dtype, DType::bf16);
+  EXPECT_EQ(narrow.value(narrow.outputs.at(0)).name, b.graph.value(probabilities).name);
+}
+
+TEST(NarrowProducts, OneCastServesAllReaders) {
+  Build b;
+  const ValueId x = b.input("x", {4, 8});
+  const ValueId left = b("MatMul", {x, b.parameter("w", {8, 8})});
+  const ValueId right = b("MatMul", {x, b.parameter("v", {8, 8})});
+  b.graph.outputs = {b("Add", {left, right}), b("Add", {left, x})};
+  std::vector<ValueId> remap;
+  const Graph narrow = narrow_products(b.graph, DType::f16, {}, &remap);
+  int casts_of_x = 0;
+  for (const Node& node : narrow.nodes())
+    casts_of_x += node.op == "Cast" && node.inputs[0] == narrow.inputs[0] ? 1 : 0;
+  EXPECT_EQ(casts_of_x, 1);
+  // Beside something wide a sum is wide.
+  EXPECT_EQ(narrow.value(remap[index(b.graph.outputs[1])]).type.dtype, DType::f32);
+}
+
+TEST(NarrowProducts, BatchStatisticsStayWide) {
+  Build b;
+  const ValueId x = b.input("x", {2, 3, 8, 8});
+  const ValueId y = b("Conv", {x, b.parameter("w", {4, 3, 1, 1})},
+                      {{"strides", Shape{1, 1}},
+                       {"pads", Shape{0, 0, 0, 0}},
+                       {"dilations", Shape{1, 1}},
+                       {"group", int64_t{1}}});
+  const auto normalized = b.all("BatchNormalization",
+                                {y, b.parameter("scale", {4}), b.parameter("bias", {4}),
+                                 b.state("mean", {4}), b.state("var", {4})},
+                                {{"epsilon", 1e-5}, {"momentum", 0.9}});
+  b.graph.outputs = {normalized[0]};
+  std::vector<ValueId> remap;
+  const Graph narrow =
+      narrow_products(b.graph, DType::bf16, std::vector{normalized[3], normalized[4]}, &remap);
+  for (const Node& node : narrow.nodes()) {
+    if (node.op != "BatchNormalization") continue;
+    EXPECT_EQ(narrow.value(node.inputs[0]).type.dtype, DType::bf16);
+    EXPECT_EQ(narrow.value(node.inputs[1]).type.dtype, DType::f32);
+    EXPECT_EQ(narrow.value(node.outputs[3]).type.dtype, DType::f32);
+  }
 }
 
 }  // namespace

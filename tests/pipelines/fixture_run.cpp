@@ -41,6 +41,7 @@ RunConfig config_of(const FixtureRun& run) {
   if (run.optimizer == "sgd") config.optimizer.momentum = 0.9;
   config.rate.peak = 1e-3;
   config.clip_norm = run.clip_norm;
+  config.precision = run.precision;
   config.seed = 3;
   return config;
 }

@@ -23,6 +23,7 @@ struct FixtureRun {
   std::string loss = "cross-entropy";
   std::string optimizer = "adamw";
   double clip_norm = 0;
+  std::string precision = "f32";
 };
 
 // A run that was prepared from a fixture, fed with random data that only depends on the step.
