@@ -7,15 +7,39 @@ namespace headrace::cuda {
 
 // elementwise.cu
 Prepared prepare_unary(const Context&, const KernelRequest&);
+Prepared prepare_unary_gradient(const Context&, const KernelRequest&);
+// binary.cu
+Prepared prepare_arithmetic(const Context&, const KernelRequest&);
+Prepared prepare_comparison(const Context&, const KernelRequest&);
+Prepared prepare_logical(const Context&, const KernelRequest&);
+Prepared prepare_predicate(const Context&, const KernelRequest&);
+Prepared prepare_where(const Context&, const KernelRequest&);
+// cast.cu
+Prepared prepare_cast(const Context&, const KernelRequest&);
+// movement.cu
+Prepared prepare_reorder(const Context&, const KernelRequest&);
+Prepared prepare_transpose(const Context&, const KernelRequest&);
+Prepared prepare_expand(const Context&, const KernelRequest&);
+Prepared prepare_slice(const Context&, const KernelRequest&);
+Prepared prepare_slice_gradient(const Context&, const KernelRequest&);
+Prepared prepare_concat(const Context&, const KernelRequest&);
+Prepared prepare_split(const Context&, const KernelRequest&);
+Prepared prepare_pad(const Context&, const KernelRequest&);
+Prepared prepare_pad_gradient(const Context&, const KernelRequest&);
+Prepared prepare_trilu(const Context&, const KernelRequest&);
 
 // proposals.cpp
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);
-// Values of the output's shape lie as the first of them that has its channels last, the others
-// row-major.
+// Values of the output's shape lie as the first of them that has its channels last; those that
+// broadcast are row-major.
 LayoutProposal propose_same(const Context&, const KernelRequest&);
+// Every value as the first input that has its channels last.
+LayoutProposal propose_alike(const Context&, const KernelRequest&);
 // Images and their filters with channels last, whatever else there is row-major.
 LayoutProposal propose_channels_last(const Context&, const KernelRequest&);
 // As the values lie already, on both sides.
 LayoutProposal propose_as_given(const Context&, const KernelRequest&);
+// Inputs as they lie, outputs row-major.
+LayoutProposal propose_inputs_as_given(const Context&, const KernelRequest&);
 
 }  // namespace headrace::cuda

@@ -4,7 +4,9 @@
 #include <cstdint>
 #ifdef HEADRACE_CUDA_TWIN
 #include <barrier>
+#include <cstring>
 #include <thread>
+#include <type_traits>
 #include <vector>
 #endif
 
@@ -16,6 +18,20 @@
 // its Team.
 namespace headrace::cuda {
 
+struct Plus {
+  HEADRACE_HOST_DEVICE double operator()(double a, double b) const { return a + b; }
+};
+
+// A team of one, for functions that a single thread runs as well.
+struct Alone {
+  static constexpr int rank = 0, size = 1;
+  template <typename T, typename Combine>
+  HEADRACE_HOST_DEVICE T combine(T own, const Combine&) const {
+    return own;
+  }
+  HEADRACE_HOST_DEVICE double sum(double own) const { return own; }
+};
+
 #ifdef HEADRACE_CUDA_TWIN
 
 // Three threads, so that what a team must share out and bring together is put to the test.
@@ -23,33 +39,31 @@ class Team {
  public:
   static constexpr int size = 3;
   struct Shared {
-    double of[size];
+    static constexpr size_t kLargest = 16;
+    unsigned char of[size][kLargest];
     std::barrier<> all{size};
   };
   const int rank;
 
   Team(int rank, Shared& shared) : rank(rank), shared_(shared) {}
-  float sum(float own) const {
-    return combine(own, [](float a, float b) { return a + b; });
-  }
-  double sum(double own) const {
-    return combine(own, [](double a, double b) { return a + b; });
-  }
-  float max(float own) const {
-    return combine(own, [](float a, float b) { return a > b ? a : b; });
-  }
-  void wait() const { shared_.all.arrive_and_wait(); }
-
- private:
   template <typename T, typename Combine>
   T combine(T own, const Combine& two) const {
-    shared_.of[rank] = static_cast<double>(own);
+    static_assert(sizeof(T) <= Shared::kLargest && std::is_trivially_copyable_v<T>);
+    std::memcpy(shared_.of[rank], &own, sizeof(T));
     shared_.all.arrive_and_wait();
-    T all = static_cast<T>(shared_.of[0]);
-    for (int other = 1; other < size; ++other) all = two(all, static_cast<T>(shared_.of[other]));
+    T all, next;
+    std::memcpy(&all, shared_.of[0], sizeof(T));
+    for (int other = 1; other < size; ++other) {
+      std::memcpy(&next, shared_.of[other], sizeof(T));
+      all = two(all, next);
+    }
     shared_.all.arrive_and_wait();
     return all;
   }
+  double sum(double own) const { return combine(own, Plus{}); }
+  void wait() const { shared_.all.arrive_and_wait(); }
+
+ private:
   Shared& shared_;
 };
 
@@ -74,34 +88,38 @@ inline constexpr int kBlock = 256;
 
 #ifdef __CUDACC__
 
-// The threads of one block, which share a row. Sums and maxima reach all of them, combined in an
-// order that only the block's size decides; all must ask for them alike.
+// The threads of one block, which share a row. What `combine` makes of all their values reaches all
+// of them, in an order that only the block's size decides; all must ask for it alike.
 struct Team {
   int rank, size;
 
-  __device__ float sum(float own) const {
-    return combine(own, [](float a, float b) { return a + b; });
-  }
-  __device__ double sum(double own) const {
-    return combine(own, [](double a, double b) { return a + b; });
-  }
-  __device__ float max(float own) const {
-    return combine(own, [](float a, float b) { return a > b ? a : b; });
-  }
-  // Until all of the team are here; what they wrote before is seen by all.
-  __device__ void wait() const { __syncthreads(); }
-
- private:
   template <typename T, typename Combine>
   __device__ T combine(T own, const Combine& two) const {
-    __shared__ T of_warp[32];
-    for (int step = 16; step > 0; step /= 2) own = two(own, __shfl_xor_sync(~0u, own, step));
+    __shared__ T of_warp[kBlock / 32];
+    for (int step = 16; step > 0; step /= 2) own = two(own, from_lane(own, step));
     __syncthreads();  // whoever still reads the last result
     if (rank % 32 == 0) of_warp[rank / 32] = own;
     __syncthreads();
     T all = of_warp[0];
     for (int warp = 1; warp < size / 32; ++warp) all = two(all, of_warp[warp]);
     return all;
+  }
+  __device__ double sum(double own) const { return combine(own, Plus{}); }
+  // Until all of the team are here; what they wrote before is seen by all.
+  __device__ void wait() const { __syncthreads(); }
+
+ private:
+  // The value of the lane whose number differs in one bit, by words of 32 bits.
+  template <typename T>
+  __device__ static T from_lane(const T& own, int bit) {
+    constexpr int kWords = sizeof(T) / sizeof(unsigned);
+    static_assert(kWords * sizeof(unsigned) == sizeof(T));
+    unsigned words[kWords];
+    memcpy(words, &own, sizeof(T));
+    for (unsigned& word : words) word = __shfl_xor_sync(~0u, word, bit);
+    T other;
+    memcpy(&other, words, sizeof(T));
+    return other;
   }
 };
 

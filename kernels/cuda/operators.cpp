@@ -24,6 +24,31 @@ const std::vector<OperatorEntry>& entries() {
           "Floor", "Ceil",    "Round", "Sign",     "HardSigmoid", "HardSwish",  "LeakyRelu",
           "Elu",   "Clip",    "Gelu",  "Swish",    "Mish"})
       list.push_back(own(op, prepare_unary, propose_same));
+    for (std::string_view op :
+         {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad", "EluGrad",
+          "HardSigmoidGrad", "HardSwishGrad", "SwishGrad", "MishGrad", "SoftplusGrad", "ErfGrad",
+          "ClipGrad"})
+      list.push_back(own(op, prepare_unary_gradient, propose_same));
+    for (std::string_view op : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Mod"})
+      list.push_back(own(op, prepare_arithmetic, propose_same));
+    for (std::string_view op : {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
+      list.push_back(own(op, prepare_comparison, propose_same));
+    for (std::string_view op : {"And", "Or", "Xor", "Not"})
+      list.push_back(own(op, prepare_logical, propose_same));
+    for (std::string_view op : {"IsNaN", "IsInf"})
+      list.push_back(own(op, prepare_predicate, propose_same));
+    list.push_back(own("Where", prepare_where, propose_same));
+    list.push_back(own("Cast", prepare_cast, propose_same));
+    list.push_back(own("Reorder", prepare_reorder, propose_as_given));
+    list.push_back(own("Transpose", prepare_transpose, propose_inputs_as_given));
+    list.push_back(own("Expand", prepare_expand, propose_inputs_as_given));
+    list.push_back(own("Slice", prepare_slice, propose_alike));
+    list.push_back(own("SliceGrad", prepare_slice_gradient, propose_alike));
+    list.push_back(own("Concat", prepare_concat, propose_alike));
+    list.push_back(own("Split", prepare_split, propose_alike));
+    list.push_back(own("Pad", prepare_pad, propose_alike));
+    list.push_back(own("PadGrad", prepare_pad_gradient, propose_alike));
+    list.push_back(own("Trilu", prepare_trilu));
     for (std::string_view op : {"Conv", "ConvInputGrad", "ConvWeightGrad"})
       list.push_back(libraries_only(op, propose_channels_last));
     std::ranges::sort(list, {}, &OperatorEntry::op);

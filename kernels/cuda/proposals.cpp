@@ -10,21 +10,29 @@ LayoutProposal propose_row_major(const Context&, const KernelRequest& request) {
 LayoutProposal propose_same(const Context&, const KernelRequest& request) {
   LayoutProposal proposal = row_major_proposal(request);
   const Shape& shape = request.output_types[0].shape;
+  const auto leads = [&](size_t i) {
+    return has_input(request, i) && request.input_types[i].shape == shape;
+  };
   Layout leader;
-  for (size_t i = 0; i < request.input_types.size(); ++i) {
-    const TensorType& type = request.input_types[i];
-    if (!has_input(request, i)) continue;
-    if (type.shape != shape) {
-      // A value that is broadcast is addressed by its row-major place, unless it is a single one.
-      if (type.elements() != 1) return proposal;
-    } else if (leader.id == 0) {
-      leader = request.input_layouts[i];
-    }
-  }
   for (size_t i = 0; i < request.input_types.size(); ++i)
-    if (has_input(request, i) && request.input_types[i].shape == shape)
-      proposal.inputs[i] = like(leader, request.input_types[i]);
-  proposal.outputs[0] = like(leader, request.output_types[0]);
+    if (leads(i) && leader.id == 0) leader = request.input_layouts[i];
+  for (size_t i = 0; i < request.input_types.size(); ++i)
+    if (leads(i)) proposal.inputs[i] = like(leader, request.input_types[i]);
+  for (size_t o = 0; o < request.output_types.size(); ++o)
+    if (has_output(request, o) && request.output_types[o].shape == shape)
+      proposal.outputs[o] = like(leader, request.output_types[o]);
+  return proposal;
+}
+
+LayoutProposal propose_alike(const Context&, const KernelRequest& request) {
+  LayoutProposal proposal = row_major_proposal(request);
+  Layout leader;
+  for (size_t i = 0; i < request.input_types.size(); ++i)
+    if (has_input(request, i) && leader.id == 0) leader = request.input_layouts[i];
+  for (size_t i = 0; i < request.input_types.size(); ++i)
+    if (has_input(request, i)) proposal.inputs[i] = like(leader, request.input_types[i]);
+  for (size_t o = 0; o < request.output_types.size(); ++o)
+    if (has_output(request, o)) proposal.outputs[o] = like(leader, request.output_types[o]);
   return proposal;
 }
 
@@ -39,6 +47,10 @@ LayoutProposal propose_channels_last(const Context&, const KernelRequest& reques
 
 LayoutProposal propose_as_given(const Context&, const KernelRequest& request) {
   return {request.input_layouts, request.output_layouts};
+}
+
+LayoutProposal propose_inputs_as_given(const Context&, const KernelRequest& request) {
+  return {request.input_layouts, std::vector<Layout>(request.output_types.size())};
 }
 
 }  // namespace headrace::cuda

@@ -59,4 +59,15 @@ HEADRACE_HOST_DEVICE inline Float16 from_f32<Float16>(float x) {
   return {static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};
 }
 
+// An f32 that rounds to a narrower type as `x` itself would: what is cut off is kept as an odd last
+// bit (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+HEADRACE_HOST_DEVICE inline float narrowed_to_odd(double x) {
+  auto nearest = static_cast<float>(x);
+  if (static_cast<double>(nearest) == x || x != x) return nearest;
+  uint32_t bits = bits_of(nearest);
+  const double magnitude = x < 0 ? -x : x;
+  if (static_cast<double>(float_of(bits & 0x7FFFFFFFu)) > magnitude) --bits;
+  return float_of(bits | 1u);
+}
+
 }  // namespace headrace::HEADRACE_ISA
