@@ -27,6 +27,19 @@ Prepared prepare_split(const Context&, const KernelRequest&);
 Prepared prepare_pad(const Context&, const KernelRequest&);
 Prepared prepare_pad_gradient(const Context&, const KernelRequest&);
 Prepared prepare_trilu(const Context&, const KernelRequest&);
+// reduction.cu
+Prepared prepare_reduction(const Context&, const KernelRequest&);
+Prepared prepare_squared_norm(const Context&, const KernelRequest&);
+// softmax.cu
+Prepared prepare_softmax(const Context&, const KernelRequest&);
+Prepared prepare_softmax_gradient(const Context&, const KernelRequest&);
+// layer_normalization.cu
+Prepared prepare_layer_normalization(const Context&, const KernelRequest&);
+Prepared prepare_layer_normalization_gradient(const Context&, const KernelRequest&);
+// batch_normalization.cu
+Prepared prepare_batch_normalization(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization_inference(const Context&, const KernelRequest&);
+Prepared prepare_batch_normalization_gradient(const Context&, const KernelRequest&);
 
 // proposals.cpp
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);

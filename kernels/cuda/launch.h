@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #ifdef HEADRACE_CUDA_TWIN
-#include <barrier>
+#include <ucontext.h>
+
 #include <cstring>
-#include <thread>
 #include <type_traits>
 #include <vector>
 #endif
@@ -17,6 +17,13 @@
 // values with a call operator marked HEADRACE_HOST_DEVICE, which never waits for others but through
 // its Team.
 namespace headrace::cuda {
+
+// Marks a body's function that takes a Team.
+#ifdef __CUDACC__
+#define HEADRACE_TEAM_FUNCTION __device__
+#else
+#define HEADRACE_TEAM_FUNCTION
+#endif
 
 struct Plus {
   HEADRACE_HOST_DEVICE double operator()(double a, double b) const { return a + b; }
@@ -34,34 +41,39 @@ struct Alone {
 
 #ifdef HEADRACE_CUDA_TWIN
 
-// Three threads, so that what a team must share out and bring together is put to the test.
+// Three members, so that what a team must share out and bring together is put to the test. They
+// take turns on one thread: each runs until it waits for the others.
 class Team {
  public:
   static constexpr int size = 3;
   struct Shared {
-    static constexpr size_t kLargest = 16;
+    static constexpr size_t kLargest = 16, kStack = size_t{1} << 17;
     unsigned char of[size][kLargest];
-    std::barrier<> all{size};
+    ucontext_t member[size], caller;
+    std::vector<unsigned char> stacks = std::vector<unsigned char>(size * kStack);
   };
-  const int rank;
+  int rank;
 
   Team(int rank, Shared& shared) : rank(rank), shared_(shared) {}
   template <typename T, typename Combine>
   T combine(T own, const Combine& two) const {
     static_assert(sizeof(T) <= Shared::kLargest && std::is_trivially_copyable_v<T>);
     std::memcpy(shared_.of[rank], &own, sizeof(T));
-    shared_.all.arrive_and_wait();
+    wait();
     T all, next;
     std::memcpy(&all, shared_.of[0], sizeof(T));
     for (int other = 1; other < size; ++other) {
       std::memcpy(&next, shared_.of[other], sizeof(T));
       all = two(all, next);
     }
-    shared_.all.arrive_and_wait();
+    wait();
     return all;
   }
   double sum(double own) const { return combine(own, Plus{}); }
-  void wait() const { shared_.all.arrive_and_wait(); }
+  // When it is this member's turn again, all others have come as far.
+  void wait() const {
+    swapcontext(&shared_.member[rank], &shared_.member[(rank + 1) % size]);
+  }
 
  private:
   Shared& shared_;
@@ -74,12 +86,24 @@ void for_each(Queue, int64_t count, const Each& each) {
 
 template <typename Row>
 void for_each_row(Queue, int64_t rows, int64_t /*length*/, const Row& row) {
-  Team::Shared shared;
-  std::vector<std::jthread> members;
-  for (int rank = 0; rank < Team::size; ++rank)
-    members.emplace_back([&, rank] {
-      for (int64_t r = 0; r < rows; ++r) row(r, Team(rank, shared));
-    });
+  static thread_local Team::Shared shared;
+  // makecontext passes numbers only.
+  static thread_local const Row* body;
+  static thread_local int64_t count;
+  body = &row;
+  count = rows;
+  void (*run)(int) = [](int rank) {
+    for (int64_t r = 0; r < count; ++r) (*body)(r, Team(rank, shared));
+  };
+  for (int rank = 0; rank < Team::size; ++rank) {
+    ucontext_t& member = shared.member[rank];
+    getcontext(&member);
+    member.uc_stack.ss_sp = shared.stacks.data() + static_cast<size_t>(rank) * Team::Shared::kStack;
+    member.uc_stack.ss_size = Team::Shared::kStack;
+    member.uc_link = rank + 1 < Team::size ? &shared.member[rank + 1] : &shared.caller;
+    makecontext(&member, reinterpret_cast<void (*)()>(run), 1, rank);
+  }
+  swapcontext(&shared.caller, &shared.member[0]);
 }
 
 #else

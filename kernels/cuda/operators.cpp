@@ -49,6 +49,21 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(own("Pad", prepare_pad, propose_alike));
     list.push_back(own("PadGrad", prepare_pad_gradient, propose_alike));
     list.push_back(own("Trilu", prepare_trilu));
+    for (std::string_view op :
+         {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"})
+      list.push_back(own(op, prepare_reduction, propose_inputs_as_given));
+    list.push_back(own("SquaredNorm", prepare_squared_norm, propose_as_given));
+    for (std::string_view op : {"Softmax", "LogSoftmax"})
+      list.push_back(own(op, prepare_softmax));
+    for (std::string_view op : {"SoftmaxGrad", "LogSoftmaxGrad"})
+      list.push_back(own(op, prepare_softmax_gradient));
+    list.push_back(own("LayerNormalization", prepare_layer_normalization));
+    list.push_back(own("LayerNormalizationGrad", prepare_layer_normalization_gradient));
+    list.push_back(own("BatchNormalization", prepare_batch_normalization, propose_channels_last));
+    list.push_back(own("BatchNormalizationInference", prepare_batch_normalization_inference,
+                       propose_channels_last));
+    for (std::string_view op : {"BatchNormalizationGrad", "BatchNormalizationInferenceGrad"})
+      list.push_back(own(op, prepare_batch_normalization_gradient, propose_channels_last));
     for (std::string_view op : {"Conv", "ConvInputGrad", "ConvWeightGrad"})
       list.push_back(libraries_only(op, propose_channels_last));
     std::ranges::sort(list, {}, &OperatorEntry::op);

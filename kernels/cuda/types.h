@@ -59,10 +59,14 @@ struct FloatReader {
 struct FloatWriter {
   void* data = nullptr;
   DType dtype = DType::f32;
-  bool adds = false;  // to what lies there
+  bool adds = false;  // to what lies there; not in f64
 
   HEADRACE_HOST_DEVICE explicit operator bool() const { return data != nullptr; }
   HEADRACE_HOST_DEVICE void set(int64_t i, double value) const {
+    if (dtype == DType::f64) {
+      static_cast<double*>(data)[i] = value;
+      return;
+    }
     if (adds) value += static_cast<double>(FloatReader{data, dtype}[i]);
     const auto rounded = static_cast<float>(value);
     if (dtype == DType::f16)
@@ -86,9 +90,24 @@ struct IndexReader {
   }
 };
 
-inline FloatReader float_input(const KernelRequest& request, const KernelArgs& args, size_t i) {
-  if (i >= args.inputs.size()) return {};
-  return {args.inputs[i], request.input_types[i].dtype};
-}
+// The dtypes of a node's small operands, kept for each run.
+struct Operands {
+  std::vector<DType> inputs, outputs;
+  std::vector<bool> adds;
+
+  explicit Operands(const KernelRequest& request) : adds(request.accumulate) {
+    for (const TensorType& type : request.input_types) inputs.push_back(type.dtype);
+    for (const TensorType& type : request.output_types) outputs.push_back(type.dtype);
+    adds.resize(outputs.size());
+  }
+  FloatReader in(const KernelArgs& args, size_t i) const {
+    if (i >= args.inputs.size()) return {};
+    return {args.inputs[i], inputs[i]};
+  }
+  FloatWriter out(const KernelArgs& args, size_t o) const {
+    if (o >= args.outputs.size()) return {};
+    return {args.outputs[o], outputs[o], adds[o]};
+  }
+};
 
 }  // namespace headrace::cuda
