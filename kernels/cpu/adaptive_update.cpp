@@ -6,8 +6,6 @@
 namespace headrace::cpu {
 namespace {
 
-float as_float(double x) { return static_cast<float>(x); }
-
 // parameter, gradient, states... -> parameter, states..., each element by itself. `Loop` is called
 // as loop(context, inputs, outputs, n) with the pointers of one range.
 template <typename Loop>
@@ -52,51 +50,26 @@ Prepared prepare(const KernelRequest& request, Loop loop) {
 }  // namespace
 
 Prepared prepare_lion(const Context&, const KernelRequest& request) {
-  const Attributes& a = request.node->attributes;
-  return prepare(request, [share1 = 1 - a.get_float("beta1"), share2 = 1 - a.get_float("beta2"),
-                           decay = a.get_float("weight_decay")](const StepContext& context, auto in,
-                                                                auto out, int64_t n) {
-    const vector::LionStep step{
-        .gradient_scale = as_float(context.gradient_scale),
-        .rate = as_float(context.learning_rate),
-        .gradient_share1 = as_float(share1),
-        .gradient_share2 = as_float(share2),
-        .parameter_scale = as_float(1 - context.learning_rate * decay),
-    };
-    vector_table().update->lion(in(0), in(1), in(2), out(0), out(1), n, step);
+  return prepare(request, [a = request.node->attributes](const StepContext& context, auto in,
+                                                         auto out, int64_t n) {
+    vector_table().update->lion(in(0), in(1), in(2), out(0), out(1), n, lion_step(a, context));
   });
 }
 
 Prepared prepare_rmsprop(const Context&, const KernelRequest& request) {
   if (has_input(request, 3) != has_output(request, 2)) return refuse("a momentum left out");
-  const Attributes& a = request.node->attributes;
-  return prepare(request, [beta2 = a.get_float("beta2"), epsilon = a.get_float("epsilon"),
-                           momentum = a.get_float("momentum"), decay = a.get_float("weight_decay")](
-                              const StepContext& context, auto in, auto out, int64_t n) {
-    const vector::RmspropStep step{
-        .gradient_scale = as_float(context.gradient_scale),
-        .rate = as_float(context.learning_rate),
-        .weight_decay = as_float(decay),
-        .epsilon = as_float(epsilon),
-        .momentum = as_float(momentum),
-        .beta2 = as_float(beta2),
-        .gradient_share2 = as_float(1 - beta2),
-    };
-    vector_table().update->rmsprop(in(0), in(1), in(2), in(3), out(0), out(1), out(2), n, step);
+  return prepare(request, [a = request.node->attributes](const StepContext& context, auto in,
+                                                         auto out, int64_t n) {
+    vector_table().update->rmsprop(in(0), in(1), in(2), in(3), out(0), out(1), out(2), n,
+                                   rmsprop_step(a, context));
   });
 }
 
 Prepared prepare_adagrad(const Context&, const KernelRequest& request) {
-  const Attributes& a = request.node->attributes;
-  return prepare(request, [epsilon = a.get_float("epsilon"), decay = a.get_float("weight_decay")](
-                              const StepContext& context, auto in, auto out, int64_t n) {
-    const vector::AdagradStep step{
-        .gradient_scale = as_float(context.gradient_scale),
-        .rate = as_float(context.learning_rate),
-        .weight_decay = as_float(decay),
-        .epsilon = as_float(epsilon),
-    };
-    vector_table().update->adagrad(in(0), in(1), in(2), out(0), out(1), n, step);
+  return prepare(request, [a = request.node->attributes](const StepContext& context, auto in,
+                                                         auto out, int64_t n) {
+    vector_table().update->adagrad(in(0), in(1), in(2), out(0), out(1), n,
+                                   adagrad_step(a, context));
   });
 }
 

@@ -12,12 +12,8 @@ namespace {
 // a blocked layout is zero and adds nothing.
 class LambKernel : public Kernel {
  public:
-  LambKernel(const Attributes& a, int64_t count)
-      : beta1_(a.get_float("beta1")),
-        beta2_(a.get_float("beta2")),
-        epsilon_(a.get_float("epsilon")),
-        weight_decay_(a.get_float("weight_decay")),
-        count_(count) {}
+  LambKernel(const Attributes& attributes, int64_t count)
+      : attributes_(attributes), count_(count) {}
 
   size_t workspace_bytes() const override {
     return 2 * static_cast<size_t>(blocks()) * sizeof(double);
@@ -29,7 +25,7 @@ class LambKernel : public Kernel {
 
   void run(const KernelArgs& args) const override {
     const StepContext context = args.step ? *args.step : StepContext{};
-    const vector::LambStep step = step_at(context);
+    const LambStep step = lamb_step(attributes_, context);
     const auto in = [&](size_t i) { return static_cast<const float*>(args.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(args.outputs[i]); };
     const vector::UpdateTable& loops = *vector_table().update;
@@ -64,22 +60,7 @@ class LambKernel : public Kernel {
     });
   }
 
-  vector::LambStep step_at(const StepContext& context) const {
-    const auto t = static_cast<double>(context.step + 1);
-    const auto f = [](double x) { return static_cast<float>(x); };
-    return {
-        .gradient_scale = f(context.gradient_scale),
-        .beta2 = f(beta2_),
-        .epsilon = f(epsilon_),
-        .weight_decay = f(weight_decay_),
-        .gradient_share1 = f(1 - beta1_),
-        .gradient_share2 = f(1 - beta2_),
-        .inv_correction = f(1 / (1 - std::pow(beta1_, t))),
-        .inv_sqrt_correction = f(1 / std::sqrt(1 - std::pow(beta2_, t))),
-    };
-  }
-
-  double beta1_, beta2_, epsilon_, weight_decay_;
+  Attributes attributes_;
   int64_t count_;
 };
 

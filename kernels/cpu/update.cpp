@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/layouts.h"
 #include "kernels/cpu/parallel.h"
@@ -12,13 +10,8 @@ StepContext step_of(const KernelArgs& args) { return args.step ? *args.step : St
 
 class AdamKernel : public Kernel {
  public:
-  AdamKernel(const Attributes& a, int64_t count)
-      : beta1_(a.get_float("beta1", 0.9)),
-        beta2_(a.get_float("beta2", 0.999)),
-        epsilon_(a.get_float("epsilon", 1e-8)),
-        weight_decay_(a.get_float("weight_decay", 0)),
-        decoupled_(a.get_int("decoupled", 0) != 0),
-        count_(count) {}
+  AdamKernel(const Attributes& attributes, int64_t count)
+      : attributes_(attributes), count_(count) {}
 
   int in_place_input(size_t output) const override {
     constexpr int kInputs[] = {0, 2, 3};
@@ -26,21 +19,7 @@ class AdamKernel : public Kernel {
   }
 
   void run(const KernelArgs& args) const override {
-    const StepContext context = step_of(args);
-    const auto t = static_cast<double>(context.step + 1);
-    const double correction1 = 1 - std::pow(beta1_, t), correction2 = 1 - std::pow(beta2_, t);
-    const auto f = [](double x) { return static_cast<float>(x); };
-    const vector::AdamStep step{
-        .gradient_scale = f(context.gradient_scale),
-        .beta2 = f(beta2_),
-        .epsilon = f(epsilon_),
-        .gradient_share1 = f(1 - beta1_),
-        .gradient_share2 = f(1 - beta2_),
-        .coupled_decay = decoupled_ ? 0.0f : f(weight_decay_),
-        .parameter_scale = decoupled_ ? f(1 - context.learning_rate * weight_decay_) : 1.0f,
-        .step_size = f(context.learning_rate / correction1),
-        .inv_sqrt_correction = f(1 / std::sqrt(correction2)),
-    };
+    const AdamStep step = adam_step(attributes_, step_of(args));
     const auto in = [&](size_t i) { return static_cast<const float*>(args.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(args.outputs[i]); };
     parallel_ranges(
@@ -54,36 +33,19 @@ class AdamKernel : public Kernel {
   }
 
  private:
-  double beta1_, beta2_, epsilon_, weight_decay_;
-  bool decoupled_;
+  Attributes attributes_;
   int64_t count_;
 };
 
 class SgdKernel : public Kernel {
  public:
-  SgdKernel(const Attributes& a, int64_t count, bool has_momentum)
-      : momentum_(a.get_float("momentum", 0)),
-        dampening_(a.get_float("dampening", 0)),
-        weight_decay_(a.get_float("weight_decay", 0)),
-        nesterov_(a.get_int("nesterov", 0) != 0),
-        has_momentum_(has_momentum),
-        count_(count) {}
+  SgdKernel(const Attributes& attributes, int64_t count, bool has_momentum)
+      : attributes_(attributes), has_momentum_(has_momentum), count_(count) {}
 
   int in_place_input(size_t output) const override { return output == 0 ? 0 : 2; }
 
   void run(const KernelArgs& args) const override {
-    const StepContext context = step_of(args);
-    // In the first step the buffer becomes the gradient itself, without dampening.
-    const bool first = context.step == 0;
-    const vector::SgdStep step{
-        .gradient_scale = static_cast<float>(context.gradient_scale),
-        .rate = static_cast<float>(context.learning_rate),
-        .weight_decay = static_cast<float>(weight_decay_),
-        .momentum = static_cast<float>(momentum_),
-        .momentum_kept = first ? 0.0f : static_cast<float>(momentum_),
-        .gradient_share = first ? 1.0f : static_cast<float>(1 - dampening_),
-        .nesterov = nesterov_,
-    };
+    const SgdStep step = sgd_step(attributes_, step_of(args));
     const auto in = [&](size_t i) { return static_cast<const float*>(args.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(args.outputs[i]); };
     const vector::UpdateTable& loops = *vector_table().update;
@@ -101,8 +63,8 @@ class SgdKernel : public Kernel {
   }
 
  private:
-  double momentum_, dampening_, weight_decay_;
-  bool nesterov_, has_momentum_;
+  Attributes attributes_;
+  bool has_momentum_;
   int64_t count_;
 };
 

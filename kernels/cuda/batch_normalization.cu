@@ -20,7 +20,7 @@ struct Images {
     for (size_t d = 2; d < type.shape.size(); ++d) plane *= type.shape[d];
     last = last || plane == 1;
   }
-  int64_t per_channel() const { return count * plane; }
+  HEADRACE_HOST_DEVICE int64_t per_channel() const { return count * plane; }
   int64_t elements() const { return per_channel() * channels; }
   HEADRACE_HOST_DEVICE int64_t channel_start(int64_t c) const { return last ? c : c * plane; }
   // From there to the k-th element of the channel.

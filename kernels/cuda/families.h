@@ -40,6 +40,21 @@ Prepared prepare_layer_normalization_gradient(const Context&, const KernelReques
 Prepared prepare_batch_normalization(const Context&, const KernelRequest&);
 Prepared prepare_batch_normalization_inference(const Context&, const KernelRequest&);
 Prepared prepare_batch_normalization_gradient(const Context&, const KernelRequest&);
+// class_loss.cu
+Prepared prepare_class_loss(const Context&, const KernelRequest&);
+Prepared prepare_class_loss_gradient(const Context&, const KernelRequest&);
+Prepared prepare_correct_count(const Context&, const KernelRequest&);
+// pair_loss.cu
+Prepared prepare_pair_loss(const Context&, const KernelRequest&);
+Prepared prepare_pair_loss_gradient(const Context&, const KernelRequest&);
+// update.cu
+LayoutProposal propose_update(const Context&, const KernelRequest&);
+Prepared prepare_adam(const Context&, const KernelRequest&);
+Prepared prepare_sgd(const Context&, const KernelRequest&);
+Prepared prepare_lion(const Context&, const KernelRequest&);
+Prepared prepare_rmsprop(const Context&, const KernelRequest&);
+Prepared prepare_adagrad(const Context&, const KernelRequest&);
+Prepared prepare_lamb(const Context&, const KernelRequest&);
 
 // proposals.cpp
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);

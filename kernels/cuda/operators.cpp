@@ -52,7 +52,7 @@ const std::vector<OperatorEntry>& entries() {
     for (std::string_view op :
          {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"})
       list.push_back(own(op, prepare_reduction, propose_inputs_as_given));
-    list.push_back(own("SquaredNorm", prepare_squared_norm, propose_as_given));
+    list.push_back(own("SquaredNorm", prepare_squared_norm, propose_inputs_as_given));
     for (std::string_view op : {"Softmax", "LogSoftmax"})
       list.push_back(own(op, prepare_softmax));
     for (std::string_view op : {"SoftmaxGrad", "LogSoftmaxGrad"})
@@ -64,6 +64,23 @@ const std::vector<OperatorEntry>& entries() {
                        propose_channels_last));
     for (std::string_view op : {"BatchNormalizationGrad", "BatchNormalizationInferenceGrad"})
       list.push_back(own(op, prepare_batch_normalization_gradient, propose_channels_last));
+    for (std::string_view op : {"SoftmaxCrossEntropy", "NegativeLogLikelihood"})
+      list.push_back(own(op, prepare_class_loss));
+    for (std::string_view op : {"SoftmaxCrossEntropyGrad", "NegativeLogLikelihoodGrad"})
+      list.push_back(own(op, prepare_class_loss_gradient));
+    list.push_back(own("CorrectCount", prepare_correct_count));
+    for (std::string_view op :
+         {"MeanSquaredError", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits"})
+      list.push_back(own(op, prepare_pair_loss));
+    for (std::string_view op :
+         {"MeanSquaredErrorGrad", "BinaryCrossEntropyGrad", "BinaryCrossEntropyWithLogitsGrad"})
+      list.push_back(own(op, prepare_pair_loss_gradient));
+    list.push_back(own("AdamUpdate", prepare_adam, propose_update));
+    list.push_back(own("SgdUpdate", prepare_sgd, propose_update));
+    list.push_back(own("LambUpdate", prepare_lamb, propose_update));
+    list.push_back(own("LionUpdate", prepare_lion, propose_update));
+    list.push_back(own("RmspropUpdate", prepare_rmsprop, propose_update));
+    list.push_back(own("AdagradUpdate", prepare_adagrad, propose_update));
     for (std::string_view op : {"Conv", "ConvInputGrad", "ConvWeightGrad"})
       list.push_back(libraries_only(op, propose_channels_last));
     std::ranges::sort(list, {}, &OperatorEntry::op);

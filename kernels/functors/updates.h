@@ -4,9 +4,8 @@
 
 #include "kernels/functors/isa.h"
 
-// Optimizers, one parameter element at a time. `Step` has the fields of vector::AdamStep, SgdStep
-// and so on (kernels/cpu/vector/table.h), which carry the rate, the bias corrections and the
-// clipping scale.
+// Optimizers, one parameter element at a time. `Step` has the fields of AdamStep, SgdStep and so
+// on (kernels/update_steps.h), which carry the rate, the bias corrections and the clipping scale.
 namespace headrace::HEADRACE_ISA {
 
 struct AdamResult {

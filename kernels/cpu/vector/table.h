@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "graph/ops/cell_activation.h"
+#include "kernels/update_steps.h"
 
 // The CPU's own inner loops. Every file of this folder is compiled once per instruction set, in a
 // namespace of that name, and fills its part of a table; the device takes one table when it starts.
@@ -164,39 +165,6 @@ struct LossTable {
   PairGradient squared_error_gradient;
   PairGradient binary_cross_entropy_gradient;
   PairGradient binary_cross_entropy_with_logits_gradient;
-};
-
-struct AdamStep {
-  float gradient_scale, beta2, epsilon;
-  float gradient_share1, gradient_share2;  // 1 - beta1 and 1 - beta2, rounded once
-  float coupled_decay;                     // added to the gradient, times the parameter (Adam)
-  float parameter_scale;                   // 1 - rate times decay (AdamW), else 1
-  float step_size;                         // rate / (1 - beta1^t)
-  float inv_sqrt_correction;               // 1 / sqrt(1 - beta2^t)
-};
-struct SgdStep {
-  float gradient_scale, rate, weight_decay;
-  float momentum;
-  float momentum_kept;   // of the old buffer: momentum, or 0 in the first step
-  float gradient_share;  // 1 - dampening, or 1 in the first step
-  bool nesterov;
-};
-struct LambStep {
-  float gradient_scale, beta2, epsilon, weight_decay;
-  float gradient_share1, gradient_share2;     // as Adam's
-  float inv_correction, inv_sqrt_correction;  // 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
-};
-struct LionStep {
-  float gradient_scale, rate;
-  float gradient_share1, gradient_share2;  // 1 - beta1 and 1 - beta2
-  float parameter_scale;                   // 1 - rate times decay
-};
-struct RmspropStep {
-  float gradient_scale, rate, weight_decay, epsilon, momentum;
-  float beta2, gradient_share2;  // of the mean square; 1 - beta2, rounded once
-};
-struct AdagradStep {
-  float gradient_scale, rate, weight_decay, epsilon;
 };
 
 struct UpdateTable {

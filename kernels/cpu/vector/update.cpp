@@ -5,8 +5,8 @@ namespace headrace::HEADRACE_ISA {
 namespace {
 
 void adam(const float* p, const float* g, const float* m, const float* v, float* p_out,
-          float* m_out, float* v_out, int64_t n, const vector::AdamStep& step) {
-  const vector::AdamStep s = step;
+          float* m_out, float* v_out, int64_t n, const AdamStep& step) {
+  const AdamStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const AdamResult next = adam_update(p[i], g[i], m[i], v[i], s);
@@ -16,15 +16,15 @@ void adam(const float* p, const float* g, const float* m, const float* v, float*
   }
 }
 
-void sgd(const float* p, const float* g, float* p_out, int64_t n, const vector::SgdStep& step) {
-  const vector::SgdStep s = step;
+void sgd(const float* p, const float* g, float* p_out, int64_t n, const SgdStep& step) {
+  const SgdStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) p_out[i] = sgd_update(p[i], g[i], s);
 }
 
 void sgd_momentum(const float* p, const float* g, const float* momentum, float* p_out,
-                  float* momentum_out, int64_t n, const vector::SgdStep& step) {
-  const vector::SgdStep s = step;
+                  float* momentum_out, int64_t n, const SgdStep& step) {
+  const SgdStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const SgdResult next = sgd_momentum_update(p[i], g[i], momentum[i], s);
@@ -34,9 +34,9 @@ void sgd_momentum(const float* p, const float* g, const float* momentum, float* 
 }
 
 void lamb_moments(const float* p, const float* g, const float* m, const float* v, float* m_out,
-                  float* v_out, int64_t n, const vector::LambStep& step, double* of_parameter,
+                  float* v_out, int64_t n, const LambStep& step, double* of_parameter,
                   double* of_direction) {
-  const vector::LambStep s = step;
+  const LambStep s = step;
   double parameter = 0, direction = 0;
 #pragma omp simd reduction(+ : parameter, direction)
   for (int64_t i = 0; i < n; ++i) {
@@ -52,15 +52,15 @@ void lamb_moments(const float* p, const float* g, const float* m, const float* v
 }
 
 void lamb_parameter(const float* p, const float* m, const float* v, float* p_out, int64_t n,
-                    const vector::LambStep& step, float length) {
-  const vector::LambStep s = step;
+                    const LambStep& step, float length) {
+  const LambStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) p_out[i] = p[i] - length * lamb_direction(p[i], m[i], v[i], s);
 }
 
 void lion(const float* p, const float* g, const float* m, float* p_out, float* m_out, int64_t n,
-          const vector::LionStep& step) {
-  const vector::LionStep s = step;
+          const LionStep& step) {
+  const LionStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const OneStateResult next = lion_update(p[i], g[i], m[i], s);
@@ -70,8 +70,8 @@ void lion(const float* p, const float* g, const float* m, float* p_out, float* m
 }
 
 void rmsprop(const float* p, const float* g, const float* v, const float* momentum, float* p_out,
-             float* v_out, float* momentum_out, int64_t n, const vector::RmspropStep& step) {
-  const vector::RmspropStep s = step;
+             float* v_out, float* momentum_out, int64_t n, const RmspropStep& step) {
+  const RmspropStep s = step;
   if (momentum == nullptr) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
@@ -92,8 +92,8 @@ void rmsprop(const float* p, const float* g, const float* v, const float* moment
 }
 
 void adagrad(const float* p, const float* g, const float* sum, float* p_out, float* sum_out,
-             int64_t n, const vector::AdagradStep& step) {
-  const vector::AdagradStep s = step;
+             int64_t n, const AdagradStep& step) {
+  const AdagradStep s = step;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const OneStateResult next = adagrad_update(p[i], g[i], sum[i], s);
