@@ -1,27 +1,18 @@
 #include <cmath>
 
 #include "kernels/cuda/families.h"
-#include "kernels/cuda/layouts.h"
+#include "kernels/cuda/images.h"
 #include "kernels/cuda/totals.h"
 #include "kernels/cuda/types.h"
-#include "kernels/cuda/walk.h"
 
 // Images may lie row-major or with their channels last; scales and statistics have a float type of
 // their own.
 namespace headrace::cuda {
 namespace {
 
-struct Images {
-  int64_t count = 1, channels = 1, plane = 1;
-  bool last = false;  // channels are neighbours
-
-  Images(const TensorType& type, const Layout& layout)
-      : count(type.shape[0]), channels(type.shape[1]), last(layout.id == kChannelsLast) {
-    for (size_t d = 2; d < type.shape.size(); ++d) plane *= type.shape[d];
-    last = last || plane == 1;
-  }
-  HEADRACE_HOST_DEVICE int64_t per_channel() const { return count * plane; }
-  int64_t elements() const { return per_channel() * channels; }
+// A channel's elements, one image after the other.
+struct Channels : Images {
+  using Images::Images;
   HEADRACE_HOST_DEVICE int64_t channel_start(int64_t c) const { return last ? c : c * plane; }
   // From there to the k-th element of the channel.
   HEADRACE_HOST_DEVICE int64_t offset(int64_t k) const {
@@ -45,7 +36,7 @@ template <typename T>
 struct Moments {
   static constexpr int kTotals = 2;
   const T* x;
-  Images images;
+  Channels images;
   HEADRACE_HOST_DEVICE double start() const { return 0; }
   HEADRACE_HOST_DEVICE double two(double a, double b) const { return a + b; }
   HEADRACE_HOST_DEVICE int64_t origin(int64_t c) const { return images.channel_start(c); }
@@ -65,7 +56,7 @@ struct Affine {
 template <typename T>
 struct PutStatistics {
   const T* x;
-  Images images;
+  Channels images;
   FloatReader scale, mean, var;
   FloatWriter batch_mean, batch_var, new_mean, new_var;
   Affine* map;
@@ -94,7 +85,7 @@ struct Apply {
   const T* x;
   T* y;
   uint8_t* mask;
-  Images images;
+  Channels images;
   const Affine* map;
   FloatReader bias;
   bool relu;
@@ -122,7 +113,7 @@ struct Slopes {
   static constexpr int kTotals = 2;
   const T *dy, *x;
   const uint8_t* mask;
-  Images images;
+  Channels images;
   FloatReader mean;
   HEADRACE_HOST_DEVICE double start() const { return 0; }
   HEADRACE_HOST_DEVICE double two(double a, double b) const { return a + b; }
@@ -141,7 +132,7 @@ struct Backward {
 };
 
 struct PutBackward {
-  Images images;
+  Channels images;
   FloatReader scale, mean, var;
   FloatWriter dscale, dbias;
   Backward* map;
@@ -165,7 +156,7 @@ struct ApplyBackward {
   const T *dy, *x;
   const uint8_t* mask;
   T* dx;
-  Images images;
+  Channels images;
   const Backward* map;
   HEADRACE_HOST_DEVICE void operator()(int64_t i) const {
     const Backward& b = map[images.channel_of(i)];
@@ -206,7 +197,7 @@ Prepared prepare_batch_normalization(const Context& context, const KernelRequest
   if (std::string why = refusal_of(request, 1); !why.empty()) return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   const Attributes& a = request.node->attributes;
-  const Images images(request.input_types[0], request.input_layouts[0]);
+  const Channels images(request.input_types[0], request.input_layouts[0]);
   const Cut cut = images.cut();
   const size_t map_bytes = sizeof(Affine) * static_cast<size_t>(images.channels);
   const bool relu = a.get_string("activation", "") == "relu";
@@ -236,7 +227,7 @@ Prepared prepare_batch_normalization_inference(const Context& context,
                                                const KernelRequest& request) {
   if (std::string why = refusal_of(request, 1); !why.empty()) return refuse("{}", why);
   const Attributes& a = request.node->attributes;
-  const Images images(request.input_types[0], request.input_layouts[0]);
+  const Channels images(request.input_types[0], request.input_layouts[0]);
   const bool relu = a.get_string("activation", "") == "relu";
   return with_float_type(request.input_types[0].dtype, [&](auto stored) -> Prepared {
     using T = decltype(stored);
@@ -258,7 +249,7 @@ Prepared prepare_batch_normalization_inference(const Context& context,
 Prepared prepare_batch_normalization_gradient(const Context& context,
                                               const KernelRequest& request) {
   if (std::string why = refusal_of(request, 2); !why.empty()) return refuse("{}", why);
-  const Images images(request.input_types[1], request.input_layouts[1]);
+  const Channels images(request.input_types[1], request.input_layouts[1]);
   const Cut cut = images.cut();
   const bool frozen = request.node->op == "BatchNormalizationInferenceGrad";
   const size_t map_bytes = sizeof(Backward) * static_cast<size_t>(images.channels);

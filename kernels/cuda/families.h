@@ -55,6 +55,23 @@ Prepared prepare_lion(const Context&, const KernelRequest&);
 Prepared prepare_rmsprop(const Context&, const KernelRequest&);
 Prepared prepare_adagrad(const Context&, const KernelRequest&);
 Prepared prepare_lamb(const Context&, const KernelRequest&);
+// indexing.cu
+Prepared prepare_gather(const Context&, const KernelRequest&);
+Prepared prepare_gather_gradient(const Context&, const KernelRequest&);
+Prepared prepare_scatter(const Context&, const KernelRequest&);
+// lines.cu
+Prepared prepare_scan(const Context&, const KernelRequest&);
+Prepared prepare_top_k(const Context&, const KernelRequest&);
+// random.cu
+Prepared prepare_dropout(const Context&, const KernelRequest&);
+Prepared prepare_dropout_gradient(const Context&, const KernelRequest&);
+Prepared prepare_random_uniform(const Context&, const KernelRequest&);
+// pooling.cu
+Prepared prepare_pooling(const Context&, const KernelRequest&);
+Prepared prepare_pooling_gradient(const Context&, const KernelRequest&);
+// resampling.cu
+Prepared prepare_resampling(const Context&, const KernelRequest&);
+Prepared prepare_resampling_gradient(const Context&, const KernelRequest&);
 
 // proposals.cpp
 LayoutProposal propose_row_major(const Context&, const KernelRequest&);

@@ -81,6 +81,23 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(own("LionUpdate", prepare_lion, propose_update));
     list.push_back(own("RmspropUpdate", prepare_rmsprop, propose_update));
     list.push_back(own("AdagradUpdate", prepare_adagrad, propose_update));
+    for (std::string_view op : {"Gather", "GatherElements", "GatherND"})
+      list.push_back(own(op, prepare_gather));
+    for (std::string_view op : {"GatherGrad", "GatherElementsGrad", "GatherNDGrad"})
+      list.push_back(own(op, prepare_gather_gradient));
+    for (std::string_view op : {"ScatterElements", "ScatterND"})
+      list.push_back(own(op, prepare_scatter));
+    for (std::string_view op : {"CumSum", "CumProd"}) list.push_back(own(op, prepare_scan));
+    list.push_back(own("TopK", prepare_top_k));
+    list.push_back(own("Dropout", prepare_dropout, propose_same));
+    list.push_back(own("DropoutGrad", prepare_dropout_gradient, propose_same));
+    list.push_back(own("RandomUniform", prepare_random_uniform));
+    for (std::string_view op : {"MaxPool", "AveragePool"})
+      list.push_back(own(op, prepare_pooling, propose_channels_last));
+    for (std::string_view op : {"MaxPoolGrad", "AveragePoolGrad"})
+      list.push_back(own(op, prepare_pooling_gradient, propose_channels_last));
+    list.push_back(own("Resample", prepare_resampling, propose_alike));
+    list.push_back(own("ResampleGrad", prepare_resampling_gradient, propose_alike));
     for (std::string_view op : {"Conv", "ConvInputGrad", "ConvWeightGrad"})
       list.push_back(libraries_only(op, propose_channels_last));
     std::ranges::sort(list, {}, &OperatorEntry::op);
