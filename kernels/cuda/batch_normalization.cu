@@ -262,11 +262,11 @@ Prepared prepare_batch_normalization_gradient(const Context& context,
           const auto* mask = args.inputs.size() > 5 ? input<uint8_t>(args, 5) : nullptr;
           auto* map = behind<Backward>(args.workspace, cut.bytes(2));
           const FloatReader mean = operands.in(args, 3);
-          run_totals(queue, cut, Slopes<T>{dy, x, mask, images, mean},
-                     PutBackward{images, operands.in(args, 2), mean, operands.in(args, 4),
-                                 operands.out(args, 1), operands.out(args, 2), map, epsilon,
-                                 frozen},
-                     args.workspace);
+          run_totals(
+              queue, cut, Slopes<T>{dy, x, mask, images, mean},
+              PutBackward{images, operands.in(args, 2), mean, operands.in(args, 4),
+                          operands.out(args, 1), operands.out(args, 2), map, epsilon, frozen},
+              args.workspace);
           if (T* dx = output<T>(args, 0))
             for_each(queue, images.elements(), ApplyBackward<T>{dy, x, mask, dx, images, map});
         },

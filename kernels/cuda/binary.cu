@@ -184,8 +184,8 @@ std::optional<Walk<operands>> walk_of(const KernelRequest& request) {
   for (int k = 0; k < operands; ++k) {
     const size_t i = std::min<size_t>(static_cast<size_t>(k), request.input_types.size() - 1);
     const TensorType& type = request.input_types[i];
-    strides[k] = broadcast_strides(type.shape, strides_of(type, request.input_layouts[i]),
-                                   out.shape);
+    strides[k] =
+        broadcast_strides(type.shape, strides_of(type, request.input_layouts[i]), out.shape);
   }
   return make_walk_in_order(strides_of(out, request.output_layouts[0]), out.shape, strides);
 }
@@ -206,7 +206,6 @@ std::optional<float> constant_power(const KernelRequest& request) {
   if (request.input_types[1].elements() != 1) return {};
   const HostTensor& constant = request.constants[1];
   if (!is_float(constant.type.dtype)) return static_cast<float>(to_int64s(constant)[0]);
-  if (constant.type.dtype != DType::f32 && constant.type.dtype != DType::f64) return {};
   return static_cast<float>(to_doubles(constant)[0]);
 }
 
@@ -248,9 +247,9 @@ Prepared prepare_comparison(const Context& context, const KernelRequest& request
   return with_float_type(request.input_types[0].dtype, [&](auto stored) -> Prepared {
     using T = decltype(stored);
     return make_kernel([queue = context.queue, walk = *walk, function](const KernelArgs& args) {
-      for_each(queue, walk.count,
-               Compare<T>{input<T>(args, 0), input<T>(args, 1), output<bool>(args, 0), walk,
-                          function});
+      for_each(
+          queue, walk.count,
+          Compare<T>{input<T>(args, 0), input<T>(args, 1), output<bool>(args, 0), walk, function});
     });
   });
 }

@@ -123,9 +123,8 @@ struct LossGradient {
     if (factor != 0.0f) {
       const float one_hot = k == targets.target[line] ? 1.0f : 0.0f;
       const float softmax =
-          largest != nullptr
-              ? portable::exponential((to_f32(x[i]) - largest[line]) - log_sum[line])
-              : 0.0f;
+          largest != nullptr ? portable::exponential((to_f32(x[i]) - largest[line]) - log_sum[line])
+                             : 0.0f;
       slope *= softmax - one_hot;
     }
     dx[i] = from_f32<T>(slope);
@@ -196,8 +195,8 @@ Prepared prepare_class_loss(const Context& context, const KernelRequest& request
         [=, queue = context.queue, classes = r.classes, cut = r.cut,
          operands = Operands(request)](const KernelArgs& args) {
           const T* x = input<T>(args, 0);
-          const Targets targets{classes, {args.inputs[1], classes.target_dtype},
-                                operands.in(args, 2)};
+          const Targets targets{
+              classes, {args.inputs[1], classes.target_dtype}, operands.in(args, 2)};
           auto* share = static_cast<double*>(args.workspace);
           auto* scratch = reinterpret_cast<float*>(share + 1);
           void* parts = scratch + 2 * classes.lines.count;
@@ -207,8 +206,7 @@ Prepared prepare_class_loss(const Context& context, const KernelRequest& request
             log_sum = optional_output(args, 2);
             if (largest == nullptr) largest = scratch;
             if (log_sum == nullptr) log_sum = scratch + classes.lines.count;
-            for_each_line(queue, classes.lines,
-                          LogSums<T>{x, classes.lines, largest, log_sum});
+            for_each_line(queue, classes.lines, LogSums<T>{x, classes.lines, largest, log_sum});
           }
           run_totals(queue, cut, Weights{targets}, Share{share, classes.mean}, parts);
           float* each = classes.reduced ? nullptr : output<float>(args, 0);
@@ -229,15 +227,15 @@ Prepared prepare_class_loss_gradient(const Context& context, const KernelRequest
         [=, queue = context.queue, classes = r.classes, cut = r.cut,
          count = request.output_types[0].elements(),
          operands = Operands(request)](const KernelArgs& args) {
-          const Targets targets{classes, {args.inputs[2], classes.target_dtype},
-                                operands.in(args, 3)};
+          const Targets targets{
+              classes, {args.inputs[2], classes.target_dtype}, operands.in(args, 3)};
           auto* share = static_cast<double*>(args.workspace);
           run_totals(queue, cut, Weights{targets}, Share{share, classes.mean}, share + 1);
-          for_each(queue, count,
-                   LossGradient<T>{input<T>(args, 1), output<T>(args, 0), targets,
-                                   input<float>(args, 0),
-                                   normalizes ? optional_input(args, 4) : nullptr,
-                                   normalizes ? optional_input(args, 5) : nullptr, share});
+          for_each(
+              queue, count,
+              LossGradient<T>{input<T>(args, 1), output<T>(args, 0), targets, input<float>(args, 0),
+                              normalizes ? optional_input(args, 4) : nullptr,
+                              normalizes ? optional_input(args, 5) : nullptr, share});
         },
         1, sizeof(double) + r.cut.bytes(1));
   });

@@ -14,15 +14,15 @@ namespace {
 using portable::Scalars;
 
 constexpr std::string_view kUnary[] = {
-    "Neg",    "Abs",   "Exp",   "Log",         "Sqrt",      "Reciprocal", "Erf",
-    "Tanh",   "Relu",  "Sin",   "Cos",         "Sinh",      "Cosh",       "Asin",
-    "Acos",   "Atan",  "Asinh", "Acosh",       "Atanh",     "Floor",      "Ceil",
-    "Round",  "Sign",  "Mish",  "HardSigmoid", "HardSwish", "Swish",      "LeakyRelu",
-    "Elu",    "Clip",  "Gelu",  "GeluTanh",    "Softplus",  "Sigmoid"};
+    "Neg",   "Abs",  "Exp",   "Log",         "Sqrt",      "Reciprocal", "Erf",
+    "Tanh",  "Relu", "Sin",   "Cos",         "Sinh",      "Cosh",       "Asin",
+    "Acos",  "Atan", "Asinh", "Acosh",       "Atanh",     "Floor",      "Ceil",
+    "Round", "Sign", "Mish",  "HardSigmoid", "HardSwish", "Swish",      "LeakyRelu",
+    "Elu",   "Clip", "Gelu",  "GeluTanh",    "Softplus",  "Sigmoid"};
 constexpr std::string_view kGradients[] = {
-    "ReluGrad",    "TanhGrad",        "SigmoidGrad",   "GeluGrad",  "GeluTanhGrad",
-    "EluGrad",     "HardSigmoidGrad", "HardSwishGrad", "SwishGrad", "LeakyReluGrad",
-    "MishGrad",    "SoftplusGrad",    "ErfGrad",       "ClipGrad"};
+    "ReluGrad", "TanhGrad",        "SigmoidGrad",   "GeluGrad",  "GeluTanhGrad",
+    "EluGrad",  "HardSigmoidGrad", "HardSwishGrad", "SwishGrad", "LeakyReluGrad",
+    "MishGrad", "SoftplusGrad",    "ErfGrad",       "ClipGrad"};
 
 // Where an operator stands in its list; the functor's name is the operator's, but for Gelu's forms.
 template <size_t n>
@@ -34,9 +34,9 @@ consteval int place_of(const std::string_view (&list)[n], std::string_view name)
 template <size_t n>
 int function_of(const std::string_view (&list)[n], const Node& node) {
   const bool tanh_form = node.attributes.get_string("approximate", "none") == "tanh";
-  const std::string_view name = !tanh_form            ? std::string_view(node.op)
+  const std::string_view name = !tanh_form          ? std::string_view(node.op)
                                 : node.op == "Gelu" ? "GeluTanh"
-                                                      : "GeluTanhGrad";
+                                                    : "GeluTanhGrad";
   for (size_t i = 0; i < n; ++i)
     if (list[i] == name) return static_cast<int>(i);
   return -1;
@@ -204,8 +204,7 @@ Prepared prepare_unary(const Context& context, const KernelRequest& request) {
     using T = decltype(stored);
     return make_kernel(
         [=, queue = context.queue](const KernelArgs& args) {
-          for_each(queue, count,
-                   Map<T>{input<T>(args, 0), output<T>(args, 0), function, scalars});
+          for_each(queue, count, Map<T>{input<T>(args, 0), output<T>(args, 0), function, scalars});
         },
         0);
   });

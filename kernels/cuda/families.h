@@ -18,6 +18,7 @@ Prepared prepare_where(const Context&, const KernelRequest&);
 Prepared prepare_cast(const Context&, const KernelRequest&);
 // movement.cu
 Prepared prepare_reorder(const Context&, const KernelRequest&);
+Prepared prepare_reshape(const Context&, const KernelRequest&);
 Prepared prepare_transpose(const Context&, const KernelRequest&);
 Prepared prepare_expand(const Context&, const KernelRequest&);
 Prepared prepare_slice(const Context&, const KernelRequest&);

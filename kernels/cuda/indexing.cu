@@ -209,8 +209,8 @@ struct Sorted {
     for_each(queue, tuples,
              PutKeys{indices, sort.keys(workspace), sort.numbers(workspace), find, rows});
     sort.run(queue, workspace);
-    return {sort.sorted_keys(workspace), sort.sorted_numbers(workspace), tuples,
-            find.places.length, rows};
+    return {sort.sorted_keys(workspace), sort.sorted_numbers(workspace), tuples, find.places.length,
+            rows};
   }
   int64_t updates() const { return find.places.tuples() * find.places.length; }
 };
@@ -258,8 +258,7 @@ Prepared prepare_gather_gradient(const Context& context, const KernelRequest& re
           if (!adds) clear(queue, args.outputs[0], bytes);
           const Group group = s.run(queue, args.inputs[1], args.workspace);
           for_each(queue, s.updates(),
-                   CombineUpdates<T>{input<T>(args, 0), output<T>(args, 0), group,
-                                     Reduction::add});
+                   CombineUpdates<T>{input<T>(args, 0), output<T>(args, 0), group, Reduction::add});
         },
         -1, sorted->sort.bytes());
   });
@@ -293,11 +292,11 @@ Prepared prepare_scatter(const Context& context, const KernelRequest& request) {
                                               : Reduction::max;
   return with_float_type(request.output_types[0].dtype, [&](auto stored) {
     using T = decltype(stored);
-    return make([reduction](Queue queue, int64_t count, const KernelArgs& args,
-                            const Group& group) {
-      for_each(queue, count,
-               CombineUpdates<T>{input<T>(args, 2), output<T>(args, 0), group, reduction});
-    });
+    return make(
+        [reduction](Queue queue, int64_t count, const KernelArgs& args, const Group& group) {
+          for_each(queue, count,
+                   CombineUpdates<T>{input<T>(args, 2), output<T>(args, 0), group, reduction});
+        });
   });
 }
 

@@ -71,9 +71,7 @@ class Team {
   }
   double sum(double own) const { return combine(own, Plus{}); }
   // When it is this member's turn again, all others have come as far.
-  void wait() const {
-    swapcontext(&shared_.member[rank], &shared_.member[(rank + 1) % size]);
-  }
+  void wait() const { swapcontext(&shared_.member[rank], &shared_.member[(rank + 1) % size]); }
 
  private:
   Shared& shared_;

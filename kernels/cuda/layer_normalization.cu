@@ -55,8 +55,8 @@ struct RowGradient {
     for (int64_t i = team.rank; i < length; i += team.size) {
       const float g = to_f32(dy[first + i]) * to_f32(scale[i]);
       own_g += static_cast<double>(g);
-      own_gz += static_cast<double>(g) *
-                static_cast<double>((to_f32(x[first + i]) - mean) * inv_std);
+      own_gz +=
+          static_cast<double>(g) * static_cast<double>((to_f32(x[first + i]) - mean) * inv_std);
     }
     const auto n = static_cast<double>(length);
     const auto mean_g = static_cast<float>(team.sum(own_g) / n);
@@ -114,13 +114,12 @@ Prepared prepare_layer_normalization(const Context& context, const KernelRequest
     using T = decltype(stored);
     return make_kernel([=, queue = context.queue](const KernelArgs& args) {
       const auto optional = [](auto span, size_t i) { return i < span.size() ? span[i] : nullptr; };
-      for_each_row(queue, rows.count, rows.length,
-                   NormalizeRow<T>{input<T>(args, 0), input<T>(args, 1),
-                                   static_cast<const T*>(optional(args.inputs, 2)),
-                                   output<T>(args, 0),
-                                   static_cast<float*>(optional(args.outputs, 1)),
-                                   static_cast<float*>(optional(args.outputs, 2)), rows.length,
-                                   epsilon});
+      for_each_row(
+          queue, rows.count, rows.length,
+          NormalizeRow<T>{input<T>(args, 0), input<T>(args, 1),
+                          static_cast<const T*>(optional(args.inputs, 2)), output<T>(args, 0),
+                          static_cast<float*>(optional(args.outputs, 1)),
+                          static_cast<float*>(optional(args.outputs, 2)), rows.length, epsilon});
     });
   });
 }
@@ -141,9 +140,9 @@ Prepared prepare_layer_normalization_gradient(const Context& context,
                      ParameterGradients{operands.out(args, 1), operands.out(args, 2)},
                      args.workspace);
           if (T* dx = output<T>(args, 0))
-            for_each_row(queue, rows.count, rows.length,
-                         RowGradient<T>{dy, x, input<T>(args, 2), means, inv_stds, dx,
-                                        rows.length});
+            for_each_row(
+                queue, rows.count, rows.length,
+                RowGradient<T>{dy, x, input<T>(args, 2), means, inv_stds, dx, rows.length});
         },
         0, cut.bytes(2));
   });

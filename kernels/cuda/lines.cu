@@ -32,9 +32,7 @@ struct Candidate {
 // Of equals the one that stands first; NaN counts as greater than any number.
 struct Precedes {
   bool largest;
-  HEADRACE_HOST_DEVICE static bool greater(float v, float w) {
-    return v > w || (v != v && w == w);
-  }
+  HEADRACE_HOST_DEVICE static bool greater(float v, float w) { return v > w || (v != v && w == w); }
   HEADRACE_HOST_DEVICE bool operator()(const Candidate& a, const Candidate& b) const {
     if (greater(a.value, b.value)) return largest;
     if (greater(b.value, a.value)) return !largest;
@@ -88,9 +86,9 @@ Prepared prepare_scan(const Context& context, const KernelRequest& request) {
   return with_float_type(request.input_types[0].dtype, [&](auto stored) -> Prepared {
     using T = decltype(stored);
     return make_kernel([=, queue = context.queue](const KernelArgs& args) {
-      for_each(queue, lines.count,
-               Running<T>{input<T>(args, 0), output<T>(args, 0), lines, product, exclusive,
-                          reverse});
+      for_each(
+          queue, lines.count,
+          Running<T>{input<T>(args, 0), output<T>(args, 0), lines, product, exclusive, reverse});
     });
   });
 }

@@ -190,15 +190,22 @@ T bits_of_value(DType dtype, double value) {
   T bits{};
   const auto put = [&](auto number) { std::memcpy(&bits, &number, sizeof bits); };
   if constexpr (sizeof(T) == 8) {
-    if (dtype == DType::f64) put(value);
-    else put(static_cast<int64_t>(value));
+    if (dtype == DType::f64)
+      put(value);
+    else
+      put(static_cast<int64_t>(value));
   } else if constexpr (sizeof(T) == 4) {
-    if (dtype == DType::f32) put(static_cast<float>(value));
-    else put(static_cast<int32_t>(static_cast<int64_t>(value)));
+    if (dtype == DType::f32)
+      put(static_cast<float>(value));
+    else
+      put(static_cast<int32_t>(static_cast<int64_t>(value)));
   } else if constexpr (sizeof(T) == 2) {
-    if (dtype == DType::f16) put(from_f32<Float16>(static_cast<float>(value)));
-    else if (dtype == DType::bf16) put(from_f32<BFloat16>(static_cast<float>(value)));
-    else put(static_cast<int16_t>(value));
+    if (dtype == DType::f16)
+      put(from_f32<Float16>(static_cast<float>(value)));
+    else if (dtype == DType::bf16)
+      put(from_f32<BFloat16>(static_cast<float>(value)));
+    else
+      put(static_cast<int16_t>(value));
   } else {
     put(dtype == DType::boolean ? static_cast<uint8_t>(value != 0)
                                 : static_cast<uint8_t>(static_cast<int64_t>(value)));
@@ -223,9 +230,21 @@ struct Triangle {
 }  // namespace
 
 Prepared prepare_reorder(const Context& context, const KernelRequest& request) {
-  return one_copy(context, request,
-                  {request.output_types[0].shape, input_strides(request, 0),
-                   output_strides(request, 0)});
+  return one_copy(
+      context, request,
+      {request.output_types[0].shape, input_strides(request, 0), output_strides(request, 0)});
+}
+
+Prepared prepare_reshape(const Context& context, const KernelRequest& request) {
+  if (accumulates(request)) return refuse("does not accumulate");
+  if (!all_row_major(request)) return refuse("takes row-major values");
+  return make_kernel(
+      [queue = context.queue,
+       bytes = static_cast<size_t>(request.output_types[0].bytes())](const KernelArgs& args) {
+        if (args.outputs[0] != args.inputs[0])
+          copy_on_device(queue, args.outputs[0], args.inputs[0], bytes);
+      },
+      0);
 }
 
 Prepared prepare_transpose(const Context& context, const KernelRequest& request) {
@@ -239,11 +258,10 @@ Prepared prepare_transpose(const Context& context, const KernelRequest& request)
 
 Prepared prepare_expand(const Context& context, const KernelRequest& request) {
   const Shape& shape = request.output_types[0].shape;
-  return one_copy(context, request,
-                  {shape,
-                   broadcast_strides(request.input_types[0].shape, input_strides(request, 0),
-                                     shape),
-                   output_strides(request, 0)});
+  return one_copy(
+      context, request,
+      {shape, broadcast_strides(request.input_types[0].shape, input_strides(request, 0), shape),
+       output_strides(request, 0)});
 }
 
 Prepared prepare_slice(const Context& context, const KernelRequest& request) {
@@ -334,8 +352,8 @@ Prepared prepare_pad_gradient(const Context& context, const KernelRequest& reque
   const Shape padded = input_strides(request, 0), inner = output_strides(request, 0);
   const Shape& dx = request.output_types[0].shape;
   const Kept kept = kept_part(dx, a.get_ints("pads"), inner, padded);
-  return one_copy(context, request,
-                  {kept.shape, padded, inner, kept.padded_base, kept.inner_base}, kept.shape != dx);
+  return one_copy(context, request, {kept.shape, padded, inner, kept.padded_base, kept.inner_base},
+                  kept.shape != dx);
 }
 
 Prepared prepare_trilu(const Context& context, const KernelRequest& request) {

@@ -24,10 +24,9 @@ const std::vector<OperatorEntry>& entries() {
           "Floor", "Ceil",    "Round", "Sign",     "HardSigmoid", "HardSwish",  "LeakyRelu",
           "Elu",   "Clip",    "Gelu",  "Swish",    "Mish"})
       list.push_back(own(op, prepare_unary, propose_same));
-    for (std::string_view op :
-         {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad", "EluGrad",
-          "HardSigmoidGrad", "HardSwishGrad", "SwishGrad", "MishGrad", "SoftplusGrad", "ErfGrad",
-          "ClipGrad"})
+    for (std::string_view op : {"ReluGrad", "TanhGrad", "SigmoidGrad", "GeluGrad", "LeakyReluGrad",
+                                "EluGrad", "HardSigmoidGrad", "HardSwishGrad", "SwishGrad",
+                                "MishGrad", "SoftplusGrad", "ErfGrad", "ClipGrad"})
       list.push_back(own(op, prepare_unary_gradient, propose_same));
     for (std::string_view op : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Mod"})
       list.push_back(own(op, prepare_arithmetic, propose_same));
@@ -40,6 +39,7 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(own("Where", prepare_where, propose_same));
     list.push_back(own("Cast", prepare_cast, propose_same));
     list.push_back(own("Reorder", prepare_reorder, propose_as_given));
+    list.push_back(own("Reshape", prepare_reshape));
     list.push_back(own("Transpose", prepare_transpose, propose_inputs_as_given));
     list.push_back(own("Expand", prepare_expand, propose_inputs_as_given));
     list.push_back(own("Slice", prepare_slice, propose_alike));
@@ -49,12 +49,10 @@ const std::vector<OperatorEntry>& entries() {
     list.push_back(own("Pad", prepare_pad, propose_alike));
     list.push_back(own("PadGrad", prepare_pad_gradient, propose_alike));
     list.push_back(own("Trilu", prepare_trilu));
-    for (std::string_view op :
-         {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"})
+    for (std::string_view op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"})
       list.push_back(own(op, prepare_reduction, propose_inputs_as_given));
     list.push_back(own("SquaredNorm", prepare_squared_norm, propose_inputs_as_given));
-    for (std::string_view op : {"Softmax", "LogSoftmax"})
-      list.push_back(own(op, prepare_softmax));
+    for (std::string_view op : {"Softmax", "LogSoftmax"}) list.push_back(own(op, prepare_softmax));
     for (std::string_view op : {"SoftmaxGrad", "LogSoftmaxGrad"})
       list.push_back(own(op, prepare_softmax_gradient));
     list.push_back(own("LayerNormalization", prepare_layer_normalization));

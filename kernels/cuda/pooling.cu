@@ -184,7 +184,9 @@ std::string refusal_of(const KernelRequest& request) {
   if (accumulates(request)) return "does not accumulate";
   const size_t rank = request.input_types[0].shape.size();
   if (rank < 3 || rank > 5) return "not one to three spatial dimensions";
-  const auto differs = [&](const Layout& layout) { return layout.id != request.input_layouts[0].id; };
+  const auto differs = [&](const Layout& layout) {
+    return layout.id != request.input_layouts[0].id;
+  };
   if (std::ranges::any_of(request.input_layouts, differs)) return "layouts differ";
   for (size_t o = 0; o < request.output_layouts.size(); ++o)
     if (has_output(request, o) && differs(request.output_layouts[o])) return "layouts differ";
@@ -208,8 +210,14 @@ Prepared prepare_pooling(const Context& context, const KernelRequest& request) {
     return make_kernel([=, queue = context.queue](const KernelArgs& args) {
       void* index = args.outputs.size() > 1 ? args.outputs[1] : nullptr;
       for_each(queue, out.elements(),
-               Pool<T>{input<T>(args, 0), output<T>(args, 0), {index, wide}, in, out, window,
-                       average, lowest});
+               Pool<T>{input<T>(args, 0),
+                       output<T>(args, 0),
+                       {index, wide},
+                       in,
+                       out,
+                       window,
+                       average,
+                       lowest});
     });
   });
 }
@@ -226,8 +234,8 @@ Prepared prepare_pooling_gradient(const Context& context, const KernelRequest& r
     return make_kernel([=, queue = context.queue](const KernelArgs& args) {
       void* index = average ? nullptr : const_cast<void*>(args.inputs[1]);
       for_each(queue, in.elements(),
-               PoolGradient<T>{input<T>(args, 0), {index, wide}, output<T>(args, 0), in, out,
-                               window, average});
+               PoolGradient<T>{
+                   input<T>(args, 0), {index, wide}, output<T>(args, 0), in, out, window, average});
     });
   });
 }

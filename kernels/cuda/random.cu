@@ -57,8 +57,8 @@ Prepared prepare_dropout(const Context& context, const KernelRequest& request) {
   if (request.input_layouts[0].id != layout.id) return refuse("layouts differ");
   if (has_output(request, 1) && request.output_layouts[1].id != layout.id)
     return refuse("layouts differ");
-  const auto walk = make_walk_in_order(strides_of(type, layout), type.shape,
-                                       {row_major_strides(type.shape)});
+  const auto walk =
+      make_walk_in_order(strides_of(type, layout), type.shape, {row_major_strides(type.shape)});
   if (!walk) return refuse("too many dimensions");
   const Attributes& a = request.node->attributes;
   const double ratio = a.get_float("ratio");
@@ -87,9 +87,9 @@ Prepared prepare_dropout_gradient(const Context& context, const KernelRequest& r
     using T = decltype(stored);
     return make_kernel(
         [=, queue = context.queue](const KernelArgs& args) {
-          for_each(queue, count,
-                   DropGradient<T>{input<T>(args, 0), input<bool>(args, 1), output<T>(args, 0),
-                                   scale});
+          for_each(
+              queue, count,
+              DropGradient<T>{input<T>(args, 0), input<bool>(args, 1), output<T>(args, 0), scale});
         },
         0);
   });

@@ -176,8 +176,8 @@ Prepared prepare_resampling_gradient(const Context& context, const KernelRequest
   const Tables tables = tables_of(request, axes);
   return make_kernel(
       [=, queue = context.queue, operands = Operands(request)](const KernelArgs& args) {
-        auto* there = reinterpret_cast<int32_t*>(static_cast<std::byte*>(args.workspace) +
-                                                 2 * bytes);
+        auto* there =
+            reinterpret_cast<int32_t*>(static_cast<std::byte*>(args.workspace) + 2 * bytes);
         copy_to_device(queue, there, tables.data.get(), tables.bytes);
         FloatReader image = operands.in(args, 0);
         for (size_t i = axes.size(); i-- > 0;) {

@@ -17,8 +17,8 @@ class KeySort {
   KeySort(int64_t count, int64_t bound);
 
   size_t bytes() const { return 4 * array_bytes() + scratch_; }
-  // Within a workspace of bytes() bytes, 8-byte aligned: what the caller fills, and what `run` makes
-  // of it.
+  // Within a workspace of bytes() bytes, 8-byte aligned: what the caller fills, and what `run`
+  // makes of it.
   uint32_t* keys(void* workspace) const { return array(workspace, 0); }
   uint32_t* numbers(void* workspace) const { return array(workspace, 1); }
   const uint32_t* sorted_keys(void* workspace) const { return array(workspace, 2); }
@@ -26,7 +26,9 @@ class KeySort {
   void run(Queue queue, void* workspace) const;
 
  private:
-  size_t array_bytes() const { return (static_cast<size_t>(count_) * sizeof(uint32_t) + 63) / 64 * 64; }
+  size_t array_bytes() const {
+    return (static_cast<size_t>(count_) * sizeof(uint32_t) + 63) / 64 * 64;
+  }
   uint32_t* array(void* workspace, size_t i) const {
     return reinterpret_cast<uint32_t*>(static_cast<std::byte*>(workspace) + i * array_bytes());
   }

@@ -16,15 +16,16 @@ namespace headrace::cuda {
 
 struct Cut {
   int64_t columns = 0, length = 0, chunks = 1, chunk = 0;
-  bool by_team = false;  // of threads that share a chunk; else neighbouring columns lie side by side
+  bool by_team =
+      false;  // of threads that share a chunk; else neighbouring columns lie side by side
 
   Cut() = default;
   Cut(int64_t columns, int64_t length, bool by_team)
       : columns(columns), length(length), by_team(by_team) {
     const int64_t wanted = by_team ? 1 << 10 : 1 << 16, shortest = by_team ? 1 << 10 : 16;
     const int64_t most = (length + shortest - 1) / shortest;
-    chunks = std::clamp<int64_t>(wanted / std::max<int64_t>(columns, 1), 1,
-                                 std::max<int64_t>(most, 1));
+    chunks =
+        std::clamp<int64_t>(wanted / std::max<int64_t>(columns, 1), 1, std::max<int64_t>(most, 1));
     chunk = (length + chunks - 1) / chunks;
   }
   // Of workspace, for so many totals a column.
@@ -85,8 +86,7 @@ struct ChunksTogether : ChunkTotals<Terms, Finish> {
       totals[t] = this->parts[column * Terms::kTotals + t];
       for (int64_t chunk = 1; chunk < this->cut.chunks; ++chunk)
         totals[t] = this->terms.two(
-            totals[t],
-            this->parts[(chunk * this->cut.columns + column) * Terms::kTotals + t]);
+            totals[t], this->parts[(chunk * this->cut.columns + column) * Terms::kTotals + t]);
     }
     this->finish(column, totals);
   }

@@ -34,8 +34,8 @@ struct Adam {
   Tensors t;
   AdamStep step;
   HEADRACE_HOST_DEVICE void operator()(int64_t i) const {
-    const auto r = portable::adam_update(t.parameter[i], t.gradient[i], t.state[0][i],
-                                         t.state[1][i], step);
+    const auto r =
+        portable::adam_update(t.parameter[i], t.gradient[i], t.state[0][i], t.state[1][i], step);
     t.next[i] = r.parameter;
     t.next_state[0][i] = r.m;
     t.next_state[1][i] = r.v;
@@ -113,8 +113,8 @@ struct LambNorms {
   HEADRACE_HOST_DEVICE int64_t origin(int64_t) const { return 0; }
   HEADRACE_HOST_DEVICE void add(int64_t, int64_t, int64_t i, double (&totals)[2]) const {
     const auto parameter = static_cast<double>(t.parameter[i]);
-    const auto direction = static_cast<double>(portable::lamb_direction(
-        t.parameter[i], t.next_state[0][i], t.next_state[1][i], step));
+    const auto direction = static_cast<double>(
+        portable::lamb_direction(t.parameter[i], t.next_state[0][i], t.next_state[1][i], step));
     totals[0] += parameter * parameter;
     totals[1] += direction * direction;
   }

@@ -13,6 +13,7 @@
 
 #include "graph/op_def.h"
 #include "kernels/cpu/implementation.h"
+#include "kernels/cuda/implementation.h"
 #include "kernels/reference/reference.h"
 #include "tests/kernels/operator_case.h"
 
@@ -24,22 +25,39 @@ struct Support {
   std::set<std::string> forms;
   std::set<std::string> dtypes;  // of the first input
   size_t by_reference = 0;
-  std::map<std::string, size_t> by_cpu;  // implementation -> forms
+  std::map<std::string, size_t> by_cpu, by_cuda;  // implementation -> forms
 };
 
 using SupportTable = std::map<std::string, Support, std::less<>>;
 
-// The first of the CPU's implementations that takes the request in the layouts it asks for.
-std::string cpu_implementation(KernelRequest request) {
+// The first of an operator's implementations that takes the request in the layouts it asks for;
+// empty where there is none.
+template <typename Context>
+std::string first_implementation(const Context& context, const OperatorEntry<Context>* entry,
+                                 KernelRequest request) {
+  if (entry == nullptr) return {};
+  const LayoutProposal proposal = entry->propose(context, request);
+  request.input_layouts = proposal.inputs;
+  request.output_layouts = proposal.outputs;
+  for (const auto& implementation : entry->implementations)
+    if (implementation.prepare(context, request).kernel) return std::string(implementation.name);
+  return {};
+}
+
+std::string cpu_implementation(const KernelRequest& request) {
   static const cpu::Context context{dnnl::stream(cpu::engine()), 1};
-  if (const cpu::OperatorEntry* entry = cpu::find_operator(request.node->op)) {
-    const LayoutProposal proposal = entry->propose(context, request);
-    request.input_layouts = proposal.inputs;
-    request.output_layouts = proposal.outputs;
-    for (const auto& implementation : entry->implementations)
-      if (implementation.prepare(context, request).kernel) return std::string(implementation.name);
-  }
+  const std::string name =
+      first_implementation(context, cpu::find_operator(request.node->op), request);
+  if (!name.empty()) return name;
   return prepare_reference(request) ? "reference" : "none";
+}
+
+// Of the backend's own kernels: which of NVIDIA's libraries are asked before them is not known
+// here.
+std::string cuda_implementation(const KernelRequest& request) {
+  const std::string name =
+      first_implementation(cuda::Context{}, cuda::find_operator(request.node->op), request);
+  return name.empty() ? "host" : name;
 }
 
 void count(const Graph& graph, const Node& node, SupportTable& table) {
@@ -52,6 +70,7 @@ void count(const Graph& graph, const Node& node, SupportTable& table) {
   support.dtypes.insert(std::string(name_of(types.at(0).dtype)));
   support.by_reference += prepare_reference(request) != nullptr;
   ++support.by_cpu[cpu_implementation(request)];
+  ++support.by_cuda[cuda_implementation(request)];
 }
 
 SupportTable measure() {
@@ -95,9 +114,13 @@ std::string page() {
       "- gradient: whether the operator has a rule. Operators of the backward pass have none.\n"
       "- dtypes: of the first input, among the forms of the table.\n"
       "- CPU: the implementation that takes the form; \"reference\" is the plain loop.\n"
+      "- CUDA: \"own\" is a kernel of the backend, \"host\" the way over the CPU; cuDNN and "
+      "cuBLASLt "
+      "are asked before both. The forms are compared with the reference\n"
+      "  as the host's compiler makes these kernels.\n"
       "\n"
-      "| operator | gradient | dtypes | forms | reference | CPU |\n"
-      "|---|---|---|---|---|---|\n";
+      "| operator | gradient | dtypes | forms | reference | CPU | CUDA |\n"
+      "|---|---|---|---|---|---|---|\n";
   const auto table = measure();
   for (const OpDef* op : all_ops()) {
     const auto found = table.find(op->name);
@@ -105,9 +128,9 @@ std::string page() {
     const Support& s = found->second;
     const size_t forms = s.forms.size();
     text += fmt::format(
-        "| {} | {} | {} | {} | {} | {} |\n", op->name, op->grad ? "yes" : "", joined(s.dtypes),
+        "| {} | {} | {} | {} | {} | {} | {} |\n", op->name, op->grad ? "yes" : "", joined(s.dtypes),
         forms, s.by_reference == forms ? "yes" : fmt::format("{} of {}", s.by_reference, forms),
-        joined(s.by_cpu));
+        joined(s.by_cpu), joined(s.by_cuda));
   }
   return text;
 }
