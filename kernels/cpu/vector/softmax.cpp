@@ -42,7 +42,7 @@ vector::LogSumExp log_sum_exp(const float* x, int64_t n) {
     const int64_t count = n - start < kBlock ? n - start : kBlock;
     const float* block = x + start;
     const float block_highest = maximum(block, count);
-    if (block_highest > highest) {
+    if (!(block_highest <= highest)) {  // so that NaN reaches the sum
       sum *= exponential_of_nonpositive(highest - block_highest);
       highest = block_highest;
     }
