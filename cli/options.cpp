@@ -120,7 +120,7 @@ OptionGroup pipeline_options() {
             .commands = kPipelines,
             .target = [](Settings& s) -> Target { return &s.partitioner_options; }},
            {.name = "precision",
-            .value = "f32|bf16",
+            .value = "f32|bf16|f16",
             .help = "Of products and convolutions; parameters, losses and statistics stay f32",
             .commands = kPipelines,
             .target = [](Settings& s) -> Target { return &s.run.precision; }},

@@ -138,7 +138,7 @@ std::vector<Transfer> Pipeline::compile_update() {
                                       .gradients = &spec_.training.gradients,
                                       .optimizer = spec_.optimizer,
                                       .apply = !spec_.update,
-                                      .norms = spec_.clip_norm > 0,
+                                      .norms = spec_.clip_norm > 0 || spec_.scale_losses,
                                       .device_of_node = std::move(device_of_node),
                                       .holds = &holds_},
                                      memories_, transfers);
@@ -237,10 +237,11 @@ void Pipeline::make_tasks() {
     backward(d);
     updates_[d].start_s = seconds_since_start();
     StepContext update = context();
-    if (spec_.clip_norm > 0) update.gradient_scale = agree_on_scale(device);
-    update_programs_[d].apply.run(*devices_[d], *update_link_, update, workspaces_[d].data(),
-                                  started_);
-    if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
+    if (settle_scale(device, update)) {
+      update_programs_[d].apply.run(*devices_[d], *update_link_, update, workspaces_[d].data(),
+                                    started_);
+      if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
+    }
     updates_[d].end_s = seconds_since_start();
   };
   evaluation_task_ = [this, context](int device) {
@@ -255,9 +256,9 @@ void Pipeline::make_tasks() {
   };
 }
 
-// Every device computes the same scale from the same norms, summed in parameter order, so the bits
-// do not depend on who holds what.
-double Pipeline::agree_on_scale(int device) {
+// The norm of all gradients as they are, scaled or not. Every device computes the same from the
+// same norms, summed in parameter order, so the bits do not depend on who holds what.
+double Pipeline::agree_on_norm(int device) {
   const auto& gradients = spec_.training.gradients;
   // Entries of other processes' devices stay zero: the sum over the processes brings them.
   for (size_t g = 0; g < gradients.size(); ++g) {
@@ -270,8 +271,21 @@ double Pipeline::agree_on_scale(int device) {
   update_link_->barrier([this] { spec_.processes.group->sum(squared_norms_); });
   double sum = 0;
   for (const double norm : squared_norms_) sum += norm;
-  const double norm = std::sqrt(sum);
-  return norm > spec_.clip_norm ? spec_.clip_norm / norm : 1.0;
+  return std::sqrt(sum);
+}
+
+// What gradients are multiplied by in the update; false: they overflowed, and nothing is updated.
+bool Pipeline::settle_scale(int device, StepContext& update) {
+  if (spec_.clip_norm == 0 && !spec_.scale_losses) return true;
+  const double norm = agree_on_norm(device) / scale();
+  if (spec_.scale_losses && !std::isfinite(norm)) {
+    overflowed_ = true;
+    return false;
+  }
+  update.gradient_scale = 1 / scale();
+  if (spec_.clip_norm > 0 && norm > spec_.clip_norm)
+    update.gradient_scale *= spec_.clip_norm / norm;
+  return true;
 }
 
 double Pipeline::seconds_since_start() const {
@@ -282,7 +296,7 @@ void Pipeline::run(const std::function<void(int)>& task) {
   training_link_->start_step();
   evaluation_link_->start_step();
   update_link_->start_step();
-  if (spec_.clip_norm > 0) std::fill(squared_norms_.begin(), squared_norms_.end(), 0.0);
+  if (!squared_norms_.empty()) std::fill(squared_norms_.begin(), squared_norms_.end(), 0.0);
   if (spec_.processes.whereabouts != nullptr) spec_.processes.whereabouts->begin(info_.step + 1);
   started_ = std::chrono::steady_clock::now();
   team_->run(task, stop_all_);
@@ -310,7 +324,9 @@ double Pipeline::accumulate_gradients(const StepInfo& info) {
 
 double Pipeline::train_step(const StepInfo& info) {
   info_ = info;
+  overflowed_ = false;
   run(train_task_);
+  if (spec_.scale_losses) loss_scale_.settle(!overflowed_);
   training_started_ = started_;
   return weighted_loss();
 }
@@ -350,7 +366,8 @@ void Pipeline::feed(ValueId input, int microbatch, const void* data) {
 
 void Pipeline::feed_share(int microbatch, float share) {
   shares_[static_cast<size_t>(microbatch)] = share;
-  feed(spec_.training.loss_seed, microbatch, &share);
+  const float seed = share * static_cast<float>(scale());
+  feed(spec_.training.loss_seed, microbatch, &seed);
 }
 
 }  // namespace headrace

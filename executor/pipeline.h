@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "executor/device_team.h"
+#include "executor/loss_scale.h"
 #include "executor/own_update.h"
 #include "executor/pass.h"
 #include "executor/processes.h"
@@ -28,6 +30,7 @@ struct PipelineSpec {
   OptimizerSpec optimizer;
   std::optional<WrittenUpdate> update;  // the model's own, in place of `optimizer`
   double clip_norm = 0;                 // 0: no clipping
+  bool scale_losses = false;            // gradients are in f16
   uint64_t seed = 0;
   Processes processes;
 };
@@ -71,6 +74,11 @@ class Pipeline {
   double accumulate_gradients(const StepInfo& info);
   // The same, then clipping and the update.
   double train_step(const StepInfo& info);
+  // Where losses are scaled: the factor of the next step, and whether the last step's gradients
+  // were finite; otherwise it updated no parameter.
+  const LossScale& loss_scale() const { return loss_scale_; }
+  void set_loss_scale(const LossScale& scale) { loss_scale_ = scale; }
+  bool updated() const { return !overflowed_; }
   // Forward alone, with running statistics and no dropout; then `metric` reads its results.
   void evaluate();
   // Scalar f32 of one micro-batch after evaluate().
@@ -115,7 +123,9 @@ class Pipeline {
   double seconds_since_start() const;
   float read_scalar(ValueId id, int microbatch) const;  // of a device of this process
   double weighted_loss() const;
-  double agree_on_scale(int device);
+  double agree_on_norm(int device);
+  bool settle_scale(int device, StepContext& update);
+  double scale() const { return spec_.scale_losses ? loss_scale_.value : 1.0; }
   size_t holder_of(ValueId weight) const;
   // What a device's own process reads, known to all.
   template <typename Read>
@@ -147,6 +157,8 @@ class Pipeline {
   std::vector<float> shares_;          // per micro-batch
   std::vector<double> squared_norms_;  // per entry of training.gradients
   StepInfo info_;
+  LossScale loss_scale_;
+  std::atomic<bool> overflowed_ = false;  // the gradients of the last step
   std::chrono::steady_clock::time_point started_, training_started_;  // the last pass of each
   double step_seconds_ = 0;
   std::vector<std::function<void(const Action&)>> begins_;  // per device

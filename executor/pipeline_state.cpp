@@ -83,6 +83,11 @@ HostTensor Pipeline::gradient(ValueId parameter) const {
     auto [tensor, bytes] = allocate_host_tensor(value.type);
     devices_[d]->download(value.type, value.layout, update_programs_[d].gradient.at(parameter),
                           bytes);
+    if (spec_.scale_losses) {
+      auto* values = reinterpret_cast<float*>(bytes);
+      for (int64_t i = 0; i < value.type.elements(); ++i)
+        values[i] /= static_cast<float>(loss_scale_.value);
+    }
     return tensor;
   });
 }

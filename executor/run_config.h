@@ -23,7 +23,7 @@ struct RunConfig {
   int stages_per_device = 1;
   std::optional<int64_t> batch;  // samples per step
   int microbatches = 1;
-  std::string precision = "f32";     // of products and convolutions; or "bf16"
+  std::string precision = "f32";     // of products and convolutions; or "bf16", "f16"
   std::string cost = "analytic";     // or "profile", or a file of measured costs
   std::string memory;                // limits of the devices (device_limits.h)
   bool simulate_cuts = true;         // partitioners may ask what a step takes

@@ -60,15 +60,15 @@ Trimmed trim(const ForwardGraph& forward, AttachedLosses losses) {
 }
 
 Trimmed in_precision(Trimmed trimmed, const std::string& precision) {
-  const std::vector<std::string> known = {"f32", "bf16"};
+  const std::vector<std::string> known = {"f32", "bf16", "f16"};
   if (std::find(known.begin(), known.end(), precision) == known.end())
     throw Error("--precision: unknown '{}'; did you mean '{}'?", precision,
                 nearest(precision, known));
   if (precision == "f32") return trimmed;
   return rewritten(
       trimmed.forward, std::move(trimmed.losses),
-      [](const Graph& graph, const std::vector<ValueId>& roots, std::vector<ValueId>* renumbered) {
-        return narrow_products(graph, DType::bf16, roots, renumbered);
+      [&](const Graph& graph, const std::vector<ValueId>& roots, std::vector<ValueId>* renumbered) {
+        return narrow_products(graph, *dtype_named(precision), roots, renumbered);
       });
 }
 
@@ -97,6 +97,10 @@ void require_no_optimizer(const WrittenUpdate& update, const RunConfig& config) 
   };
   if (config.optimizer != OptimizerSpec{}) refuse("the optimizer given");
   if (config.clip_norm != 0) refuse("--clip-norm");
+  if (config.precision == "f16")
+    throw Error(
+        "{}: its own update knows nothing of the scaled gradients of --precision f16: take bf16",
+        config.model);
   if (!update.rate && config.rate != LearningRateSpec{}) refuse("the learning rate given");
 }
 
@@ -167,6 +171,7 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                                  .optimizer = config.optimizer,
                                                  .update = prepared.model.update,
                                                  .clip_norm = config.clip_norm,
+                                                 .scale_losses = config.precision == "f16",
                                                  .seed = config.seed,
                                                  .processes = processes},
                                     std::move(devices));

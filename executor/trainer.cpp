@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "executor/agreed.h"
 #include "executor/checkpoint.h"
@@ -71,6 +72,7 @@ class Trainer {
       ++step;
       report_.step_seconds.push_back(since(step_started));
       report_.losses.push_back(loss);
+      report_.overflowed_steps += pipeline_->updated() ? 0 : 1;
       if (!std::isfinite(loss))
         throw RunError("the loss is {} at step {}: a smaller --lr or --clip-norm may help", loss,
                        step);
@@ -215,6 +217,7 @@ class Trainer {
     return {{"batch", std::to_string(source_->batch_size())},
             {"microbatches", std::to_string(config_.microbatches)},
             {"optimizer", prepared_.model.update ? "the model's own" : config_.optimizer.name},
+            {"precision", config_.precision},
             {"data_samples", std::to_string(source_->dataset().samples())}};
   }
 
@@ -238,6 +241,8 @@ class Trainer {
     checkpoint.data = source_->position();
     checkpoint.seed = config_.seed;
     checkpoint.config = fingerprint();
+    const LossScale& scale = pipeline_->loss_scale();
+    checkpoint.config["loss_scale"] = fmt::format("{} {}", scale.value, scale.good_steps);
     return checkpoint;
   }
 
@@ -247,7 +252,8 @@ class Trainer {
   }
 
   int64_t resume() {
-    const Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
+    Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
+    checkpoint.config.try_emplace("precision", "f32");  // older ones do not say
     if (checkpoint.seed != config_.seed)
       throw Error("--resume: the checkpoint was made with --seed {}, this run has {}",
                   checkpoint.seed, config_.seed);
@@ -282,6 +288,10 @@ class Trainer {
     for (const std::string& state : pipeline_->own_states())
       pipeline_->set_own_state(state,
                                tensor(checkpoint.states, state, pipeline_->own_state(state).type));
+    LossScale scale;
+    if (const auto it = checkpoint.config.find("loss_scale"); it != checkpoint.config.end())
+      std::istringstream(it->second) >> scale.value >> scale.good_steps;
+    pipeline_->set_loss_scale(scale);
     if (prepared_.model.update) return;
     for (const auto& gradient : pipeline_->training().gradients) {
       const Value& value = graph().value(gradient.parameter);
@@ -308,6 +318,10 @@ class Trainer {
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
     report_.step_s_predicted = plan_.simulation.step_s;
     report_.notes = prepared_.model.notes;
+    if (report_.overflowed_steps > 0)
+      report_.notes.push_back(
+          fmt::format("{} of {} steps overflowed f16 and updated nothing; the loss's scale is {}",
+                      report_.overflowed_steps, report_.steps, pipeline_->loss_scale().value));
     report_.plan = plan_.plan;
     report_.predicted = plan_.simulation;
     if (report_.steps > 0) report_.measured = measured_simulation(*pipeline_);
