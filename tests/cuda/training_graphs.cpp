@@ -176,4 +176,42 @@ NamedGraph decoder(DType dtype) {
   return {"12-layer decoder", stored_in(dtype, g.trained_on(scores, next))};
 }
 
+NamedGraph convolutions(DType dtype) {
+  struct Form {
+    Shape x, w, strides, pads, dilations;
+    int64_t groups;
+    Shape transposed;  // the shape that a ConvTranspose of x makes; empty: a Conv
+  };
+  const std::vector<Form> forms{
+      {{8, 16, 100}, {32, 16, 5}, {1}, {2, 2}, {1}, 1, {}},
+      {{8, 32, 50}, {32, 16, 4}, {2}, {1, 1}, {1}, 1, {8, 16, 100}},
+      {{8, 32, 28, 28}, {64, 8, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4, {}},
+      {{8, 32, 28, 28}, {32, 1, 3, 3}, {2, 2}, {0, 0, 1, 1}, {1, 1}, 32, {}},
+      {{8, 32, 28, 28}, {64, 32, 3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}, 1, {}},
+      {{8, 32, 28, 28}, {64, 32, 1, 1}, {3, 3}, {0, 0, 0, 0}, {1, 1}, 1, {}},
+      {{8, 3, 29, 31}, {7, 3, 3, 5}, {1, 2}, {1, 2, 0, 1}, {1, 1}, 1, {}},
+      {{8, 32, 14, 14}, {32, 16, 2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 1, {8, 16, 28, 28}},
+      {{2, 16, 12, 12, 12}, {16, 16, 3, 3, 3}, {1, 1, 1}, Shape(6, 1), {1, 1, 1}, 1, {}},
+  };
+  Sketch g;
+  std::vector<LossTerm> losses;
+  for (const Form& form : forms)
+    for (const bool epilogue : {false, true}) {
+      const bool transposed = !form.transposed.empty();
+      Attributes attributes{{"strides", form.strides},
+                            {"pads", form.pads},
+                            {"dilations", form.dilations},
+                            {"group", form.groups},
+                            {"activation", std::string(epilogue ? "relu" : "")}};
+      if (transposed) attributes.set("input_shape", form.transposed);
+      std::vector<ValueId> inputs{g.weight(form.x), g.weight(form.w)};
+      if (epilogue) inputs.push_back(g.weight({transposed ? form.transposed[1] : form.w[0]}));
+      const ValueId y = g(transposed ? "ConvInputGrad" : "Conv", inputs, attributes);
+      losses.push_back({.value = g("MeanSquaredError", {y, g.input(g.shape(y))},
+                                   {{"reduction", std::string("mean")}})});
+    }
+  return {"convolutions of every form",
+          stored_in(dtype, differentiate(std::move(g.graph), losses, {}))};
+}
+
 }  // namespace headrace

@@ -21,5 +21,8 @@ std::vector<NamedGraph> shipped_models(DType dtype);
 NamedGraph resnet50(DType dtype);
 // Twelve layers, 768 wide, 8 rows of 1,024 tokens.
 NamedGraph decoder(DType dtype);
+// A convolution of each form that the operators can state, with one to three spatial dimensions:
+// groups, depthwise, dilated, unequal pads, strides beyond the kernel, odd channels, ConvTranspose.
+NamedGraph convolutions(DType dtype);
 
 }  // namespace headrace
