@@ -17,12 +17,16 @@
 // minute to compile and is included by cudnn_graphs.cpp alone.
 //
 // Every graph accumulates in f32, whatever its tensors are stored in, and only engines that give
-// the same bits each time are chosen. Pooling is not here: the frontend has no backward of it, and
-// the index that cuDNN keeps of a maximum is its own secret, while ours has a meaning
-// (graph/ops/README.md).
+// the same bits each time are chosen.
+//
+// What is not here, and left to this backend's own kernels: pooling (the frontend has no backward
+// of it, and the index that cuDNN keeps of a maximum is its own secret, while ours has a meaning,
+// graph/ops/README.md); sums per channel (no engine makes them in 16 bits); chains of elementwise
+// operators (an addition and a ReLU are fused over channels-last images and refused over row-major
+// ones of four dimensions).
 namespace headrace::cuda {
 
-// Three to five dimensions [N, C, D...] and their strides in elements.
+// Four or five dimensions [N, C, D...] and their strides in elements.
 struct CudnnTensor {
   DType dtype = DType::f32;
   Shape dims, strides;
