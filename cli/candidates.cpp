@@ -92,9 +92,7 @@ std::vector<int> compared_microbatches(const Settings& settings) {
   return numbers;
 }
 
-std::unique_ptr<Device> planning_device(const RunConfig& run) {
-  return make_first_device(run);
-}
+std::unique_ptr<Device> planning_device(const RunConfig& run) { return make_first_device(run); }
 
 Attempt attempt_plan(const PreparedModel& model, const RunConfig& run, const Scheduler& scheduler,
                      const PartitionStrategy& strategy, const PlanCosts& costs) {

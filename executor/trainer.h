@@ -43,7 +43,7 @@ struct Rebalanced {
 
 struct TrainReport {
   int64_t steps = 0, samples = 0;  // of this call
-  int64_t overflowed_steps = 0;  // of f16, which updated nothing
+  int64_t overflowed_steps = 0;    // of f16, which updated nothing
   std::vector<double> losses;
   std::optional<Evaluation> evaluation;
   double seconds = 0;

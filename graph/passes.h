@@ -25,9 +25,9 @@ struct ForwardGraph {
 };
 ForwardGraph canonicalize(ForwardGraph forward);
 
-// The graph with its products and convolutions in `narrow`, f16 or bf16, and f32 where range or sums
-// matter, as mixed-precision training has it (Micikevicius et al., arXiv:1710.03740): products take
-// narrow factors; what is pointwise or only moves stays narrow between them; losses, softmax,
+// The graph with its products and convolutions in `narrow`, f16 or bf16, and f32 where range or
+// sums matter, as mixed-precision training has it (Micikevicius et al., arXiv:1710.03740): products
+// take narrow factors; what is pointwise or only moves stays narrow between them; losses, softmax,
 // statistics, sums and all other operators take f32. Parameters and states stay f32, so gradients
 // arrive in f32 behind a Cast. `remap` receives for each old value its new id: of `roots`, of the
 // graph's outputs and of states' replacements one of the old type, of others any.

@@ -36,8 +36,8 @@ class PluginRegistry {
   std::unique_ptr<PartitionStrategy> load_partitioner(const std::string& name_or_file,
                                                       const OptionValues& options = {}) const;
 
-  // The maker of devices of a kind. Throws Error as above, and where no such device can be used here,
-  // with the reason.
+  // The maker of devices of a kind. Throws Error as above, and where no such device can be used
+  // here, with the reason.
   std::shared_ptr<const Backend> load_backend(const std::string& kind,
                                               const OptionValues& options = {}) const;
 

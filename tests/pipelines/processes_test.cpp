@@ -21,8 +21,7 @@ void expect_same_bits(FixtureRun run, int processes) {
   for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
   ThreadGroups(processes).run([&](ProcessGroup& group) {
     const Processes here{.group = &group};
-    FixtureTraining training(
-        run, make_devices(run_on(run.devices), here), here);
+    FixtureTraining training(run, make_devices(run_on(run.devices), here), here);
     for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
     EXPECT_EQ(differing(single.weights(), training.weights()), "");
     const auto peaks = training.pipeline().peak_bytes();
