@@ -35,7 +35,7 @@ void DeviceTeam::run(const std::function<void(int)>& task,
 }
 
 void DeviceTeam::serve(int device, Device& self) {
-  self.bind_thread();
+  bool bound = false;
   int64_t seen = 0;
   std::unique_lock lock(mutex_);
   while (true) {
@@ -46,6 +46,8 @@ void DeviceTeam::serve(int device, Device& self) {
     std::exception_ptr error;
     bool stopped = false;
     try {
+      if (!bound) self.bind_thread();
+      bound = true;
       (*task_)(device);
     } catch (const Stopped&) {
       stopped = true;

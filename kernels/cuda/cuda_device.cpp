@@ -2,6 +2,9 @@
 
 #include <nvtx3/nvToolsExt.h>
 
+#include <mutex>
+#include <set>
+
 #include "graph/error.h"
 #include "kernels/cuda/host_kernel.h"
 #include "kernels/cuda/layouts.h"
@@ -53,19 +56,27 @@ class CudaGraph : public Recording {
 
 class CudaQueue : public DeviceQueue {
  public:
-  CudaQueue(int device, bool graphs) : device_(device), graphs_(graphs) { settle_clock(); }
+  CudaQueue(int device, bool graphs, Staging& staging)
+      : device_(device), graphs_(graphs), staging_(staging) {
+    settle_clock();
+  }
 
   Queue kernels() const { return kernels_.get(); }
 
   void synchronize() override {
     check(cudaStreamSynchronize(kernels_.get()), "wait for the device's kernels");
     check(cudaStreamSynchronize(copies_.get()), "wait for the device's copies");
+    staging_.throw_failure();
     settle_clock();
   }
 
   std::unique_ptr<Event> make_event() override {
+    int current = 0;  // the caller may be another device's thread
+    check(cudaGetDevice(&current), "ask for the device");
     check(cudaSetDevice(device_), "take the device");
-    return std::make_unique<CudaEvent>();
+    auto event = std::make_unique<CudaEvent>();
+    check(cudaSetDevice(current), "take the device");
+    return event;
   }
 
   void record(Event& event) override {
@@ -78,7 +89,7 @@ class CudaQueue : public DeviceQueue {
 
   void copy(std::span<const Copy> parts, const Event& ready, const Event& free, Event& begun,
             Event& done) override {
-    check(cudaSetDevice(device_), "take the device");
+    // Streams and events know their device: the calling thread keeps its own.
     const cudaStream_t queue = copies_.get();
     check(cudaStreamWaitEvent(queue, CudaEvent::of(ready)), "wait for a sender");
     check(cudaStreamWaitEvent(queue, CudaEvent::of(free)), "wait for a receiver");
@@ -103,18 +114,19 @@ class CudaQueue : public DeviceQueue {
     check(cudaStreamBeginCapture(kernels_.get(), cudaStreamCaptureModeThreadLocal),
           "begin to record");
     cudaGraph_t graph = nullptr;
+    bool asked = true;
     try {
       ask();
-    } catch (...) {
-      cudaStreamEndCapture(kernels_.get(), &graph);
-      if (graph != nullptr) cudaGraphDestroy(graph);
-      throw;
+    } catch (const RunError&) {
+      asked = false;  // a library did what cannot be recorded; run as it is, it may be right
     }
-    check(cudaStreamEndCapture(kernels_.get(), &graph), "end a recording");
+    const bool ended = cudaStreamEndCapture(kernels_.get(), &graph) == cudaSuccess;
     cudaGraphExec_t executable = nullptr;
-    const cudaError_t code = cudaGraphInstantiate(&executable, graph, 0);
-    cudaGraphDestroy(graph);
-    check(code, "make a recording ready");
+    if (asked && ended && cudaGraphInstantiate(&executable, graph, 0) != cudaSuccess)
+      executable = nullptr;
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    if (executable == nullptr) return nullptr;
     return std::make_unique<CudaGraph>(executable, kernels_.get());
   }
 
@@ -130,6 +142,7 @@ class CudaQueue : public DeviceQueue {
 
   const int device_;
   const bool graphs_;
+  Staging& staging_;
   Stream kernels_, copies_;
   CudaEvent now_on_device_;
   Clock::time_point now_on_host_;
@@ -140,7 +153,7 @@ class CudaDevice : public Device {
   CudaDevice(int index, const DeviceOptions& options, std::unique_ptr<Device> host)
       : index_(taken(index)),
         name_(fmt::format("cuda:{}", index)),
-        queue_(index, options.graphs),
+        queue_(index, options.graphs, staging_),
         libraries_(queue_.kernels()),
         host_(std::move(host)),
         context_{.queue = queue_.kernels(),
@@ -217,21 +230,21 @@ class CudaDevice : public Device {
     return index;
   }
 
-  // Copies between two GPUs go straight where they can.
+  // Copies between two devices of this process go straight where they can; where not, the driver
+  // finds another way.
   void meet_peers() {
-    int count = 0;
-    check(cudaGetDeviceCount(&count), "count the devices");
-    for (int other = 0; other < count; ++other) {
-      int can = 0;
-      if (other == index_) continue;
-      check(cudaDeviceCanAccessPeer(&can, index_, other), "ask about a peer");
-      if (can == 0) continue;
-      const cudaError_t code = cudaDeviceEnablePeerAccess(other, 0);
-      if (code == cudaErrorPeerAccessAlreadyEnabled)
-        cudaGetLastError();
-      else
-        check(code, "reach a peer");
+    static std::mutex mutex;
+    static std::set<int> made;
+    const std::lock_guard lock(mutex);
+    for (const int other : made) {
+      cudaSetDevice(index_);
+      cudaDeviceEnablePeerAccess(other, 0);
+      cudaSetDevice(other);
+      cudaDeviceEnablePeerAccess(index_, 0);
     }
+    cudaGetLastError();
+    taken(index_);
+    made.insert(index_);
   }
 
   // One buffer for what goes up and down, free once the last upload has left it.
@@ -248,10 +261,10 @@ class CudaDevice : public Device {
 
   const int index_;
   std::string name_, description_;
+  Staging staging_;
   CudaQueue queue_;
   Libraries libraries_;
   std::unique_ptr<Device> host_;
-  Staging staging_;
   CudaEvent uploaded_;
   void* pinned_ = nullptr;
   size_t pinned_bytes_ = 0;

@@ -1,5 +1,7 @@
 #include "kernels/cuda/host_kernel.h"
 
+#include <utility>
+
 #include "graph/error.h"
 #include "kernels/cuda/layouts.h"
 
@@ -52,15 +54,17 @@ class HostKernel : public Kernel {
         copy_to_host(context_.queue, memory + outputs_[o].raw, args.outputs[o],
                      static_cast<size_t>(outputs_[o].type.bytes()));
     }
+    context_.staging->throw_failure();
     if (reads_step_) {
       wait_for(context_.queue);
       step_ = *args.step;
       compute();
     } else {
       call_on_host(
-          context_.queue, [](void* self) { static_cast<const HostKernel*>(self)->compute(); },
+          context_.queue, [](void* self) { static_cast<const HostKernel*>(self)->try_compute(); },
           const_cast<HostKernel*>(this));
     }
+    context_.staging->throw_failure();
     for (size_t o = 0; o < outputs_.size(); ++o)
       if (args.outputs[o] != nullptr)
         copy_to_device(context_.queue, args.outputs[o], memory + outputs_[o].raw,
@@ -78,6 +82,15 @@ class HostKernel : public Kernel {
   }
 
   bool adds(size_t output) const { return output < accumulate_.size() && accumulate_[output]; }
+
+  // No exception may pass the driver, which calls this.
+  void try_compute() const {
+    try {
+      compute();
+    } catch (...) {
+      context_.staging->keep_failure(std::current_exception());
+    }
+  }
 
   // The same places in every call, so one call may be under way while the next is asked for.
   void compute() const {
@@ -117,6 +130,16 @@ class HostKernel : public Kernel {
 
 Staging::~Staging() {
   for (std::byte* block : blocks_) free_pinned(block);
+}
+
+void Staging::keep_failure(std::exception_ptr failure) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) failure_ = std::move(failure);
+}
+
+void Staging::throw_failure() {
+  const std::lock_guard lock(mutex_);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 std::byte* Staging::data() {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <exception>
 #include <memory>
+#include <mutex>
 
 #include "kernels/cuda/implementation.h"
 
@@ -18,9 +20,16 @@ class Staging {
   void reserve(size_t bytes) { wanted_ = std::max(wanted_, bytes); }
   std::byte* data();  // of all bytes that were reserved, 64-byte aligned
 
+  // What a kernel threw on the host, where nobody could catch it, and its throw to the device's own
+  // thread.
+  void keep_failure(std::exception_ptr failure);
+  void throw_failure();
+
  private:
   size_t wanted_ = 0, held_ = 0;
   std::vector<std::byte*> blocks_;  // the last is the largest
+  std::mutex mutex_;
+  std::exception_ptr failure_;
 };
 
 // Runs the node on the host's device: its inputs are copied there, its outputs back, all in the

@@ -9,7 +9,7 @@ namespace headrace::cuda {
 
 inline constexpr uint16_t kChannelsLast = 1;
 
-// Channels last for three to five dimensions; row-major where that is the same or has no meaning.
+// Channels last for three to five dimensions; row-major for all others.
 Layout channels_last(const TensorType& type);
 // That layout, or row-major, for another value of as many dimensions.
 Layout like(const Layout& layout, const TensorType& type);

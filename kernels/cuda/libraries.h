@@ -11,7 +11,7 @@
 
 namespace headrace::cuda {
 
-// NVIDIA's libraries as one device uses them. Made on the device's own thread, for its queue.
+// NVIDIA's libraries as one device uses them. For its queue.
 struct Libraries {
   CudnnPlans plans;
   cudnnHandle_t cudnn = nullptr;

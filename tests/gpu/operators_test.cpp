@@ -9,8 +9,9 @@ namespace headrace {
 namespace {
 
 Device& device() {
-  static const std::unique_ptr<Device> instance = make_first_device(run_on(device_under_test()));
-  return *instance;
+  // Never destroyed: at exit its libraries may be gone.
+  static Device& instance = *make_first_device(run_on(device_under_test())).release();
+  return instance;
 }
 
 class GpuOperators : public testing::TestWithParam<std::string> {};
