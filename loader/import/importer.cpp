@@ -226,7 +226,7 @@ class Importer {
                           std::move(inputs));
     const auto* names = context.find("xs");
     const Operand* y = scope.find(string_attribute(node, "y"));
-    HEADRACE_CHECK(names != nullptr);
+    if (names == nullptr) throw Unsupported("it has no xs: the tensors that it derives by");
     if (y == nullptr || y->kind != Operand::Kind::computed)
       throw Unsupported("its y '{}' is computed by no node before it", string_attribute(node, "y"));
     if (node.output_size() > names->strings_size())
