@@ -121,9 +121,11 @@ TEST_P(VectorMath, LogSumExpOfLargeAndOfExcludedScores) {
   x[0] = -3;
   expect(x, -3, std::log(2.0F));
   for (const size_t at : {0, 15, 1023, 1024, 4999}) {
-    x.assign(5000, 1);
-    x[at] = std::nanf("");
-    EXPECT_TRUE(std::isnan(log_sum_exp(x.data(), 5000).log_sum)) << at;
+    for (const float others : {1.0F, -kInfinity}) {
+      x.assign(5000, others);
+      x[at] = std::nanf("");
+      EXPECT_TRUE(std::isnan(log_sum_exp(x.data(), 5000).log_sum)) << at << " among " << others;
+    }
   }
 }
 

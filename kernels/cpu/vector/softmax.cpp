@@ -13,6 +13,14 @@ float maximum(const float* x, int64_t n) {
   return result;
 }
 
+// Of values without +inf.
+bool has_nan(const float* x, int64_t n) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  return sum != sum;
+}
+
 void scale(float* y, int64_t n, float factor) {
   for (int64_t i = 0; i < n; ++i) y[i] *= factor;
 }
@@ -42,11 +50,15 @@ vector::LogSumExp log_sum_exp(const float* x, int64_t n) {
     const int64_t count = n - start < kBlock ? n - start : kBlock;
     const float* block = x + start;
     const float block_highest = maximum(block, count);
-    if (!(block_highest <= highest)) {  // so that NaN reaches the sum
+    if (block_highest > highest) {
       sum *= exponential_of_nonpositive(highest - block_highest);
       highest = block_highest;
     }
-    if (highest == -kInfinity) continue;
+    // Nothing to add, unless it is a NaN that the maximum came out as -inf for.
+    if (block_highest == -kInfinity) {
+      if (has_nan(block, count)) sum = std::numeric_limits<float>::quiet_NaN();
+      continue;
+    }
     float block_sum = 0;
 #pragma omp simd reduction(+ : block_sum)
     for (int64_t i = 0; i < count; ++i) {
@@ -54,7 +66,7 @@ vector::LogSumExp log_sum_exp(const float* x, int64_t n) {
     }
     sum += block_sum;
   }
-  return {highest, highest == -kInfinity ? 0.0f : logarithm(sum)};
+  return {highest, highest == -kInfinity && sum == 0.0f ? 0.0f : logarithm(sum)};
 }
 
 void log_softmax(const float* x, float* y, int64_t rows, int64_t n) {
