@@ -149,7 +149,7 @@ void report_text(const std::vector<Entry>& entries, const Settings& settings,
 std::vector<Entry> run_all(const Settings& settings) {
   const PluginRegistry registry = plugin_registry(settings);
   const auto partitioners = candidate_partitioners(settings, registry, Without::chosen);
-  const auto device = planning_device(settings.run);
+  const auto device = make_first_device(settings.run);
   std::vector<Entry> entries;
   for (const int microbatches : compared_microbatches(settings)) {
     Settings sized = settings;

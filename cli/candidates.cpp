@@ -13,7 +13,7 @@ namespace {
 
 bool has_option(const PluginRegistry& registry, const std::string& plugin,
                 const std::string& option) {
-  for (const PluginInfo& info : registry.list())
+  for (const PluginInfo& info : registry.list("partitioner"))
     if (info.name == plugin)
       return std::ranges::find(info.options, option, &PluginOption::name) != info.options.end();
   return false;
@@ -91,8 +91,6 @@ std::vector<int> compared_microbatches(const Settings& settings) {
     throw Error("--try-microbatches: give --batch too, so that every step has as many samples");
   return numbers;
 }
-
-std::unique_ptr<Device> planning_device(const RunConfig& run) { return make_first_device(run); }
 
 Attempt attempt_plan(const PreparedModel& model, const RunConfig& run, const Scheduler& scheduler,
                      const PartitionStrategy& strategy, const PlanCosts& costs) {

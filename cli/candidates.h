@@ -47,9 +47,6 @@ std::vector<int> numbers_of(const std::vector<std::string>& lists, const std::st
 // Steps of several can only be compared when --batch says how many samples one has: Error without.
 std::vector<int> compared_microbatches(const Settings& settings);
 
-// The device that models are prepared and timed on: a CPU team as large as each of the run's.
-std::unique_ptr<Device> planning_device(const RunConfig& run);
-
 // A plan, or why there is none; one line.
 struct Attempt {
   std::optional<PreparedPlan> plan = {};

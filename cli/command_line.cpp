@@ -168,10 +168,14 @@ Settings settle(const ParsedCommand& parsed) {
   if (parsed.overrides != nullptr)
     apply_all(given_overrides(parsed.overrides->results(), command.bit | kTrain), settings);
   apply_all(given_options(parsed), settings);
+  // Of a graph of costs "4" will do, so partition has its own option.
+  if (settings.partition.costs.empty() && !settings.partition.devices.empty())
+    settings.run.devices = settings.partition.devices;
   if (!command.argument.empty() && settings.run.model.empty() && settings.partition.costs.empty())
     throw Error("{}: no model is given: headrace {} {} [options]", command.name, command.name,
                 command.argument);
   check_written_paths(settings, command.bit);
+  settings.run.backend = choose_backend(settings);
   return settings;
 }
 
@@ -216,9 +220,7 @@ int run_command_line(int count, char** arguments) {
   for (const ParsedCommand& parsed : commands) {
     if (!parsed.app->parsed()) continue;
     if (const auto extra = parsed.app->remaining(); !extra.empty()) refuse_extra(parsed, extra);
-    Settings settings = settle(parsed);
-    settings.run.backend = choose_backend(settings, settings.run.devices);
-    parsed.command->run(settings);
+    parsed.command->run(settle(parsed));
     return 0;
   }
   if (const auto extra = program.remaining(); !extra.empty()) refuse_command(extra.front());

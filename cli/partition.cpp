@@ -80,10 +80,8 @@ PartitionQuestion ask_model(const Settings& settings) {
   if (!settings.partition.contiguous)
     throw Error("--contiguous=false: a pipeline runs contiguous stages; it is for --costs");
   RunConfig run = settings.run;
-  if (!settings.partition.devices.empty()) run.devices = settings.partition.devices;
   auto scheduler =
       plugin_registry(settings).load_scheduler(settings.scheduler, settings.scheduler_options);
-  run.backend = choose_backend(settings, run.devices);
   const auto device = make_first_device(run);
   PreparedModel prepared = prepare_model(run, *device);
   PlanCosts costs = plan_costs(prepared, run, *device);
@@ -109,7 +107,7 @@ class StrategyOptions {
       : given_(settings.partitioner_options) {
     given_.try_emplace(kTimeLimit, fmt::format("{:.9g}", settings.partition.time_limit));
     std::set<std::string> known;
-    for (const PluginInfo& plugin : registry.list())
+    for (const PluginInfo& plugin : registry.list("partitioner"))
       if (std::ranges::find(strategies, plugin.name) != strategies.end())
         for (const PluginOption& option : plugin.options)
           known_[plugin.name].insert(option.name), known.insert(option.name);

@@ -275,7 +275,7 @@ void plan_command(const Settings& given) {
   Settings settings = for_one_replica(given);
   RunConfig& run = settings.run;
   const ChosenPlugins plugins = choose_plugins(settings);
-  const auto device = planning_device(run);
+  const auto device = make_first_device(run);
   const int devices = device_count(run.devices);
   cluster_of(settings.cluster, devices);  // what it refuses is told before the model is read
   const PreparedModel model = prepare_model(run, *device);

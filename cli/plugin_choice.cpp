@@ -15,8 +15,7 @@ PluginRegistry plugin_registry(const Settings& settings) {
 
 std::vector<std::string> found_plugins(const PluginRegistry& registry, const std::string& kind) {
   std::set<std::string> names;
-  for (const PluginInfo& plugin : registry.list())
-    if (plugin.kind == kind && plugin.refused.empty()) names.insert(plugin.name);
+  for (const PluginInfo& plugin : registry.list(kind)) names.insert(plugin.name);
   return {names.begin(), names.end()};
 }
 
@@ -34,9 +33,8 @@ std::vector<std::string> listed_names(const std::vector<std::string>& lists,
   return names;
 }
 
-std::shared_ptr<const Backend> choose_backend(const Settings& settings,
-                                              const std::string& devices) {
-  const std::string kind = named_devices(devices).kind;
+std::shared_ptr<const Backend> choose_backend(const Settings& settings) {
+  const std::string kind = named_devices(settings.run.devices).kind;
   if (kind != "cpu") return plugin_registry(settings).load_backend(kind, settings.device_options);
   if (!settings.device_options.empty())
     throw Error("--device-option {}: CPUs have no options", settings.device_options.begin()->first);

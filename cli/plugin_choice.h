@@ -20,8 +20,8 @@ std::vector<std::string> found_plugins(const PluginRegistry& registry, const std
 std::vector<std::string> listed_names(const std::vector<std::string>& lists,
                                       const std::string& option);
 
-// The maker of the devices that a `--devices` text names; null for CPUs. Throws Error.
-std::shared_ptr<const Backend> choose_backend(const Settings& settings, const std::string& devices);
+// The maker of the devices that --devices names; null for CPUs. Throws Error.
+std::shared_ptr<const Backend> choose_backend(const Settings& settings);
 
 // The scheduler and the partitioner that the settings name, with their options. Throws Error.
 struct ChosenPlugins {

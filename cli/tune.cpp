@@ -80,7 +80,7 @@ class Search {
       : settings_(settings),
         registry_(plugin_registry(settings)),
         partitioners_(candidate_partitioners(settings, registry_, Without::all)),
-        device_(planning_device(settings.run)) {
+        device_(make_first_device(settings.run)) {
     for (CandidatePartitioner& partitioner : partitioners_)
       partitioner.strategy =
           std::make_unique<RememberedPartitions>(std::move(partitioner.strategy));

@@ -1,14 +1,15 @@
-# headrace_add_plugin(name sources... [NO_INSTALL] [OUTPUT_DIRECTORY folder])
+# headrace_add_plugin(name sources... [NO_INSTALL] [OUTPUT_DIRECTORY folder] [SUBFOLDER folder])
 #
 # A plugin: the shared object <name>.so, built into ${CMAKE_BINARY_DIR}/plugins and installed into
-# lib/headrace/plugins, where the program looks. It exports nothing but headrace_plugin_entry.
+# lib/headrace/plugins, where the program looks, or into a folder within them (backends: `backends`).
+# It exports nothing but headrace_plugin_entry.
 # Works the same inside Headrace's tree and after find_package(headrace).
 set(HEADRACE_PLUGIN_EXPORTS ${CMAKE_CURRENT_LIST_DIR}/plugin_exports.map)
 
 function(headrace_add_plugin name)
-  cmake_parse_arguments(PARSE_ARGV 1 plugin "NO_INSTALL" "OUTPUT_DIRECTORY" "")
+  cmake_parse_arguments(PARSE_ARGV 1 plugin "NO_INSTALL" "OUTPUT_DIRECTORY;SUBFOLDER" "")
   if(NOT plugin_OUTPUT_DIRECTORY)
-    set(plugin_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+    set(plugin_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${plugin_SUBFOLDER})
   endif()
   add_library(${name} MODULE ${plugin_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE headrace::plugin_sdk)
@@ -27,6 +28,6 @@ function(headrace_add_plugin name)
                LINK_DEPENDS "${HEADRACE_PLUGIN_EXPORTS}"
                LIBRARY_OUTPUT_DIRECTORY "${plugin_OUTPUT_DIRECTORY}")
   if(NOT plugin_NO_INSTALL)
-    install(TARGETS ${name} LIBRARY DESTINATION lib/headrace/plugins COMPONENT plugins)
+    install(TARGETS ${name} LIBRARY DESTINATION lib/headrace/plugins/${plugin_SUBFOLDER} COMPONENT plugins)
   endif()
 endfunction()

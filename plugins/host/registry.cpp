@@ -80,6 +80,36 @@ Plugin expect_kind(Plugin plugin, const std::string& kind) {
               nearest(name, known));
 }
 
+// Where plugins of a kind may be.
+std::vector<fs::path> folders_of(const std::string& kind,
+                                 const std::vector<fs::path>& search_path) {
+  if (kind != "backend") return search_path;
+  std::vector<fs::path> folders;
+  for (const fs::path& folder : search_path) {
+    folders.push_back(folder);
+    folders.push_back(folder / "backends");
+  }
+  return folders;
+}
+
+std::vector<PluginInfo> listed(const std::vector<fs::path>& folders) {
+  std::vector<PluginInfo> plugins;
+  std::map<std::pair<std::string, std::string>, fs::path> first;  // kind, name -> file
+  for (const fs::path& folder : folders) {
+    for (const fs::path& file : plugin_files(folder)) {
+      PluginInfo info = examine_plugin(file).info;
+      if (info.refused.empty() && info.kind == "backend")
+        info.refused = open_plugin(file)->backend().unusable();
+      if (info.refused.empty()) {
+        const auto [winner, is_first] = first.try_emplace({info.kind, info.name}, info.file);
+        if (!is_first) info.refused = fmt::format("hidden by {}", winner->second.string());
+      }
+      plugins.push_back(std::move(info));
+    }
+  }
+  return plugins;
+}
+
 // A file is usually called as its plugin, so that one lookup per folder does; only when none is,
 // all are opened. A refused file of that name is what the user meant: no later one stands in for
 // it.
@@ -125,20 +155,14 @@ PluginRegistry::PluginRegistry(const std::vector<fs::path>& folders) {
 }
 
 std::vector<PluginInfo> PluginRegistry::list() const {
-  std::vector<PluginInfo> plugins;
-  std::map<std::pair<std::string, std::string>, fs::path> first;  // kind, name -> file
-  for (const fs::path& folder : search_path_) {
-    for (const fs::path& file : plugin_files(folder)) {
-      PluginInfo info = examine_plugin(file).info;
-      if (info.refused.empty() && info.kind == "backend")
-        info.refused = open_plugin(file)->backend().unusable();
-      if (info.refused.empty()) {
-        const auto [winner, is_first] = first.try_emplace({info.kind, info.name}, info.file);
-        if (!is_first) info.refused = fmt::format("hidden by {}", winner->second.string());
-      }
-      plugins.push_back(std::move(info));
-    }
-  }
+  return listed(folders_of("backend", search_path_));
+}
+
+std::vector<PluginInfo> PluginRegistry::list(const std::string& kind) const {
+  std::vector<PluginInfo> plugins = listed(folders_of(kind, search_path_));
+  std::erase_if(plugins, [&](const PluginInfo& plugin) {
+    return plugin.kind != kind || !plugin.refused.empty();
+  });
   return plugins;
 }
 
@@ -158,7 +182,7 @@ std::unique_ptr<PartitionStrategy> PluginRegistry::load_partitioner(
 
 std::shared_ptr<const Backend> PluginRegistry::load_backend(const std::string& kind,
                                                             const OptionValues& options) const {
-  const Plugin plugin = find(kind, "backend", search_path_);
+  const Plugin plugin = find(kind, "backend", folders_of("backend", search_path_));
   if (const std::string reason = plugin->backend().unusable(); !reason.empty())
     throw Error("devices of the kind '{}' cannot be used here: {}", kind, reason);
   return plugin->backend().open(settle_options(plugin->info(), options));

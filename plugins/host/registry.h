@@ -15,8 +15,9 @@ namespace headrace {
 
 // Finds and loads plugins. Folders are searched in this order for <name>.so, then for a file
 // of another name that holds the plugin: those given, those in HEADRACE_PLUGIN_PATH (separated by
-// ':'), and beside the executable `plugins`, `../plugins` and `../lib/headrace/plugins`. Const and
-// without state: any thread may use it.
+// ':'), and beside the executable `plugins`, `../plugins` and `../lib/headrace/plugins`. Backends
+// are also looked for in a folder `backends` within each: they are large, so only who asks for one
+// loads them. Const and without state: any thread may use it.
 class PluginRegistry {
  public:
   // Throws Error when a given folder does not exist.
@@ -25,8 +26,10 @@ class PluginRegistry {
   const std::vector<std::filesystem::path>& search_path() const { return search_path_; }
 
   // Every shared object on the search path, in its order, with what it says of itself or why it is
-  // refused (also: hidden by an earlier one). Loads all of them.
+  // refused (also: hidden by an earlier one, unusable here). Loads all of them.
   std::vector<PluginInfo> list() const;
+  // Those of one kind that are not refused.
+  std::vector<PluginInfo> list(const std::string& kind) const;
 
   // By name, or by file (with a '/' or ending in ".so"). Throws Error, one line, when there is no
   // such plugin (names the nearest), it is refused or of another kind, or an option is unknown or

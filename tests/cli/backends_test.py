@@ -35,6 +35,12 @@ class Backends(HeadraceTest):
                          *self.path, "--devices", "queued:0-1", "--cost", "profile")
         self.assertGreater(plan["step_s_predicted"], 0)
 
+    def test_partitioning_takes_the_device_and_its_options(self):
+        table = self.json("partition", *MLP_TRAINING[1:2], "--loss", "cross-entropy", "--batch", 12,
+                          *self.path, "--devices", "queued:0-1", "--device-option", "calm=true",
+                          "--strategy", "uniform")
+        self.assertEqual(len(table["strategies"][0]["device_s"]), 2)
+
     def test_what_cannot_be_used_says_why(self):
         environment = {**os.environ, "QUEUED_UNUSABLE": "nobody stands in line"}
         done = subprocess.run(command(*MLP_TRAINING, *self.path, "--devices", "queued"),
@@ -72,7 +78,7 @@ class Cuda(HeadraceTest):
     """The plugin where it was built; without a driver it is listed with the reason."""
 
     def plugin(self):
-        beside = pathlib.Path(os.environ["HEADRACE"]).parent / "plugins/cuda.so"
+        beside = pathlib.Path(os.environ["HEADRACE"]).parent / "plugins/backends/cuda.so"
         if not beside.exists():
             self.skipTest("the plugin cuda was not built")
         return next(p for p in json.loads(self.succeed("plugins", "--json").stdout)
