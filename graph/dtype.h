@@ -32,8 +32,9 @@ constexpr size_t size_of(DType dtype) {
   return 0;
 }
 
+constexpr bool is_narrow_float(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
 constexpr bool is_float(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
+  return dtype == DType::f32 || dtype == DType::f64 || is_narrow_float(dtype);
 }
 
 // "f32", "i64", "bool", ...

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <concepts>
 #include <memory>
 #include <span>
@@ -44,6 +45,25 @@ struct OperatorEntry {
   std::string_view op;
   std::vector<Implementation<Context>> implementations;
   LayoutProposal (*propose)(const Context&, const KernelRequest&);
+};
+
+// A device's operators, found by name.
+template <typename Context>
+class OperatorTable {
+ public:
+  explicit OperatorTable(std::vector<OperatorEntry<Context>> entries)
+      : entries_(std::move(entries)) {
+    std::ranges::sort(entries_, {}, &OperatorEntry<Context>::op);
+  }
+
+  // Null where the table has no such operator.
+  const OperatorEntry<Context>* find(std::string_view op) const {
+    const auto found = std::ranges::lower_bound(entries_, op, {}, &OperatorEntry<Context>::op);
+    return found != entries_.end() && found->op == op ? &*found : nullptr;
+  }
+
+ private:
+  std::vector<OperatorEntry<Context>> entries_;
 };
 
 // True where the node has this optional input or output.

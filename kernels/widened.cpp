@@ -13,8 +13,6 @@ using portable::BFloat16, portable::Float16;
 
 constexpr size_t kLine = 64;
 
-bool is_narrow(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
-
 template <typename T>
 void widen_all(const void* narrow, float* wide, int64_t count) {
   const auto* from = static_cast<const T*>(narrow);
@@ -43,18 +41,18 @@ class WidenedKernel : public Kernel {
     auto* memory = static_cast<std::byte*>(args.workspace) + kernels_end();
     for (size_t i = 0; i < inputs_.size(); ++i) {
       input_pointers_[i] = args.inputs[i];
-      if (args.inputs[i] == nullptr || !is_narrow(inputs_[i].dtype)) continue;
+      if (args.inputs[i] == nullptr || !is_narrow_float(inputs_[i].dtype)) continue;
       auto* wide = reinterpret_cast<float*>(memory + inputs_[i].offset);
       widen(inputs_[i].dtype, args.inputs[i], wide, inputs_[i].count);
       input_pointers_[i] = wide;
     }
     for (size_t o = 0; o < outputs_.size(); ++o)
-      output_pointers_[o] = args.outputs[o] != nullptr && is_narrow(outputs_[o].dtype)
+      output_pointers_[o] = args.outputs[o] != nullptr && is_narrow_float(outputs_[o].dtype)
                                 ? memory + outputs_[o].offset
                                 : args.outputs[o];
     kernel_->run({input_pointers_, output_pointers_, args.workspace, args.step});
     for (size_t o = 0; o < outputs_.size(); ++o)
-      if (args.outputs[o] != nullptr && is_narrow(outputs_[o].dtype))
+      if (args.outputs[o] != nullptr && is_narrow_float(outputs_[o].dtype))
         narrow(outputs_[o].dtype, static_cast<const float*>(output_pointers_[o]), args.outputs[o],
                outputs_[o].count);
   }
@@ -70,7 +68,7 @@ class WidenedKernel : public Kernel {
 
   Staged staged(const TensorType& type) {
     const Staged staged{type.dtype, type.elements(), staged_bytes_};
-    if (is_narrow(type.dtype))
+    if (is_narrow_float(type.dtype))
       staged_bytes_ +=
           (static_cast<size_t>(type.elements()) * sizeof(float) + kLine - 1) / kLine * kLine;
     return staged;
@@ -100,7 +98,7 @@ void narrow(DType to, const float* wide, void* narrow, int64_t count) {
 }
 
 bool has_narrow_floats(const KernelRequest& request) {
-  const auto narrow = [](const TensorType& type) { return is_narrow(type.dtype); };
+  const auto narrow = [](const TensorType& type) { return is_narrow_float(type.dtype); };
   return std::ranges::any_of(request.input_types, narrow) ||
          std::ranges::any_of(request.output_types, narrow);
 }
@@ -111,14 +109,14 @@ std::unique_ptr<Kernel> prepare_widened(
   HEADRACE_CHECK(all_row_major(request), "{}", request.node->op);
   KernelRequest wide = request;
   for (TensorType& type : wide.input_types)
-    if (is_narrow(type.dtype)) type.dtype = DType::f32;
+    if (is_narrow_float(type.dtype)) type.dtype = DType::f32;
   for (size_t o = 0; o < wide.output_types.size(); ++o) {
-    if (!is_narrow(wide.output_types[o].dtype)) continue;
+    if (!is_narrow_float(wide.output_types[o].dtype)) continue;
     if (accumulates(request, o)) return nullptr;
     wide.output_types[o].dtype = DType::f32;
   }
   for (HostTensor& constant : wide.constants)
-    if (constant && is_narrow(constant.type.dtype)) constant = {};
+    if (constant && is_narrow_float(constant.type.dtype)) constant = {};
   auto kernel = prepare(wide);
   if (kernel == nullptr) return nullptr;
   return std::make_unique<WidenedKernel>(request, std::move(kernel));

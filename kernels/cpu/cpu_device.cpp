@@ -50,6 +50,9 @@ class CpuDevice : public Device {
                 void* host) override;
 
  private:
+  std::unique_ptr<Kernel> widened(const KernelRequest& request) {
+    return prepare_widened(request, [this](const KernelRequest& wide) { return prepare(wide); });
+  }
   void convert(const TensorType& type, const Layout& from, const Layout& to, const void* source,
                void* target);
 
@@ -78,17 +81,12 @@ LayoutProposal CpuDevice::propose_layouts(const KernelRequest& request) {
   return entry ? entry->propose(context_, request) : cpu::propose_row_major(context_, request);
 }
 
-// Products and conversions know the narrow float types; the rest is widened.
+// Products and conversions know the narrow float types; everything else is widened.
 std::unique_ptr<Kernel> CpuDevice::prepare(const KernelRequest& request) {
   const TeamSize team(context_.threads);
   const Node& node = *request.node;
-  if (has_narrow_floats(request)) {
-    const auto own = node.op == "MatMul" ? cpu::prepare_matmul : cpu::prepare_cast;
-    if (Prepared prepared = own(context_, request); prepared.kernel)
-      return std::move(prepared.kernel);
-    if (node.op == "Cast") return prepare_reference(request);
-    return prepare_widened(request, [this](const KernelRequest& wide) { return prepare(wide); });
-  }
+  const bool narrow = has_narrow_floats(request);
+  if (narrow && node.op != "MatMul" && node.op != "Cast") return widened(request);
   std::string refusals;
   if (const cpu::OperatorEntry* entry = cpu::find_operator(node.op)) {
     for (const auto& implementation : entry->implementations) {
@@ -102,6 +100,7 @@ std::unique_ptr<Kernel> CpuDevice::prepare(const KernelRequest& request) {
     }
   }
   if (std::unique_ptr<Kernel> kernel = prepare_reference(request)) return kernel;
+  if (narrow) return widened(request);
   if (accumulates(request)) return nullptr;
   throw Error("{} has no kernel for node {} ({}): {}reference: not these types or layouts", name_,
               node.name, node.op, refusals);

@@ -28,7 +28,7 @@ std::string refusal_of(const KernelRequest& request) {
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";
   const DType dtype = request.output_types[0].dtype;
-  if (dtype == DType::f16 || dtype == DType::bf16) return "half precision";
+  if (is_narrow_float(dtype)) return "half precision";
   if (request.node->attributes.get_string("mode", "constant") != "constant") return "not constant";
   return {};
 }

@@ -9,10 +9,6 @@
 namespace headrace::cuda {
 namespace {
 
-HEADRACE_HOST_DEVICE bool is_real(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
-}
-
 HEADRACE_HOST_DEVICE double real_at(const void* data, DType dtype, int64_t i) {
   if (dtype == DType::f64) return static_cast<const double*>(data)[i];
   return static_cast<double>(FloatReader{data, dtype}[i]);
@@ -91,9 +87,9 @@ struct Convert {
   DType from, to;
 
   HEADRACE_HOST_DEVICE void operator()(int64_t i) const {
-    if (is_real(from)) {
+    if (is_float(from)) {
       const double value = real_at(x, from, i);
-      if (is_real(to))
+      if (is_float(to))
         put_real(i, value);
       else if (to == DType::boolean)
         static_cast<bool*>(y)[i] = value != 0;
@@ -104,7 +100,7 @@ struct Convert {
     const int64_t value = whole_at(x, from, i);
     if (to == DType::boolean)
       static_cast<bool*>(y)[i] = value != 0;
-    else if (!is_real(to))
+    else if (!is_float(to))
       put_whole(y, to, i, value);
     else if (to == DType::f32)
       static_cast<float*>(y)[i] = from == DType::u64

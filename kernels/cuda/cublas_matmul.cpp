@@ -39,65 +39,33 @@ std::optional<Types> types_of(DType dtype, bool tf32) {
   }
 }
 
-// The library's objects, each destroyed as it wants.
-class Descriptor {
+// One of the library's descriptions: its handle, and what sets its attributes and destroys it.
+template <typename Handle, auto set_attribute, auto destroy>
+class Description {
  public:
-  explicit Descriptor(const Types& types) {
-    check(cublasLtMatmulDescCreate(&it_, types.compute, types.scale), "describe a product");
+  template <typename Create, typename... Args>
+  explicit Description(Create create, const Args&... args) {
+    check(create(&it_, args...), "describe a product");
   }
-  ~Descriptor() { cublasLtMatmulDescDestroy(it_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  template <typename T>
-  void set(cublasLtMatmulDescAttributes_t attribute, const T& value) {
-    check(cublasLtMatmulDescSetAttribute(it_, attribute, &value, sizeof value),
-          "describe a product");
+  ~Description() { destroy(it_); }
+  Description(const Description&) = delete;
+  Description& operator=(const Description&) = delete;
+
+  template <typename Attribute, typename T>
+  void set(Attribute attribute, const T& value) const {
+    check(set_attribute(it_, attribute, &value, sizeof value), "describe a product");
   }
-  cublasLtMatmulDesc_t get() const { return it_; }
+  Handle get() const { return it_; }
 
  private:
-  cublasLtMatmulDesc_t it_ = nullptr;
+  Handle it_ = nullptr;
 };
-
-class MatrixLayout {
- public:
-  MatrixLayout(cudaDataType_t type, int64_t rows, int64_t columns, int32_t batch, int64_t stride) {
-    check(cublasLtMatrixLayoutCreate(&it_, type, static_cast<uint64_t>(rows),
-                                     static_cast<uint64_t>(columns), rows),
-          "describe a matrix");
-    set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, batch);
-    set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, stride);
-  }
-  ~MatrixLayout() { cublasLtMatrixLayoutDestroy(it_); }
-  MatrixLayout(const MatrixLayout&) = delete;
-  MatrixLayout& operator=(const MatrixLayout&) = delete;
-  cublasLtMatrixLayout_t get() const { return it_; }
-
- private:
-  template <typename T>
-  void set(cublasLtMatrixLayoutAttribute_t attribute, const T& value) {
-    check(cublasLtMatrixLayoutSetAttribute(it_, attribute, &value, sizeof value),
-          "describe a matrix");
-  }
-  cublasLtMatrixLayout_t it_ = nullptr;
-};
-
-class Preference {
- public:
-  Preference() { check(cublasLtMatmulPreferenceCreate(&it_), "describe a preference"); }
-  ~Preference() { cublasLtMatmulPreferenceDestroy(it_); }
-  Preference(const Preference&) = delete;
-  Preference& operator=(const Preference&) = delete;
-  template <typename T>
-  void set(cublasLtMatmulPreferenceAttributes_t attribute, const T& value) {
-    check(cublasLtMatmulPreferenceSetAttribute(it_, attribute, &value, sizeof value),
-          "describe a preference");
-  }
-  cublasLtMatmulPreference_t get() const { return it_; }
-
- private:
-  cublasLtMatmulPreference_t it_ = nullptr;
-};
+using Product =
+    Description<cublasLtMatmulDesc_t, cublasLtMatmulDescSetAttribute, cublasLtMatmulDescDestroy>;
+using Matrix = Description<cublasLtMatrixLayout_t, cublasLtMatrixLayoutSetAttribute,
+                           cublasLtMatrixLayoutDestroy>;
+using Preference = Description<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceSetAttribute,
+                               cublasLtMatmulPreferenceDestroy>;
 
 class MatmulKernel : public Kernel {
  public:
@@ -112,11 +80,14 @@ class MatmulKernel : public Kernel {
         double_(types.scale == CUDA_R_64F),
         accumulate_(accumulate),
         bias_(epilogue.bias),
-        product_(types),
+        product_(cublasLtMatmulDescCreate, types.compute, types.scale),
         // Sides exchange: the library's first factor is b.
-        b_(types.data, plan_.b.columns, plan_.b.rows, plan_.batch, plan_.b.stride),
-        a_(types.data, plan_.a.columns, plan_.a.rows, plan_.batch, plan_.a.stride),
-        y_(types.data, plan_.n, plan_.m, plan_.batch, plan_.m * plan_.n) {
+        b_(cublasLtMatrixLayoutCreate, types.data, plan_.b.columns, plan_.b.rows, plan_.b.columns),
+        a_(cublasLtMatrixLayoutCreate, types.data, plan_.a.columns, plan_.a.rows, plan_.a.columns),
+        y_(cublasLtMatrixLayoutCreate, types.data, plan_.n, plan_.m, plan_.n) {
+    set_batch(b_, plan_.b.stride);
+    set_batch(a_, plan_.a.stride);
+    set_batch(y_, plan_.m * plan_.n);
     const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
     product_.set(CUBLASLT_MATMUL_DESC_TRANSA, operation(plan_.b.transpose));
     product_.set(CUBLASLT_MATMUL_DESC_TRANSB, operation(plan_.a.transpose));
@@ -128,7 +99,7 @@ class MatmulKernel : public Kernel {
 
   // Why there is no algorithm; empty: one was found.
   std::string choose() {
-    Preference preference;
+    const Preference preference(cublasLtMatmulPreferenceCreate);
     preference.set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kMostWorkspace});
     // Parts of a split sum are added in f32, in an order that never changes.
     preference.set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
@@ -153,12 +124,7 @@ class MatmulKernel : public Kernel {
   size_t workspace_bytes() const override { return workspace_bytes_; }
 
   void run(const KernelArgs& args) const override {
-    if (bias_) {
-      const void* bias = args.inputs[2];
-      check(cublasLtMatmulDescSetAttribute(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
-                                           sizeof bias),
-            "add a bias");
-    }
+    if (bias_) product_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.inputs[2]);
     const float one = 1, zero = 0;
     const double one_f64 = 1, zero_f64 = 0;
     const void* alpha = double_ ? static_cast<const void*>(&one_f64) : &one;
@@ -175,13 +141,18 @@ class MatmulKernel : public Kernel {
   }
 
  private:
+  void set_batch(const Matrix& matrix, int64_t stride) const {
+    matrix.set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, plan_.batch);
+    matrix.set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, stride);
+  }
+
   Queue queue_;
   cublasLtHandle_t handle_;
   ProductPlan plan_;
   int64_t size_;
   bool double_, accumulate_, bias_;
-  Descriptor product_;
-  MatrixLayout b_, a_, y_;
+  Product product_;
+  Matrix b_, a_, y_;
   cublasLtMatmulAlgo_t algorithm_{};
   size_t workspace_bytes_ = 0;
 };

@@ -6,6 +6,7 @@
 #include "kernels/cuda/cudnn_graphs.h"
 #include "kernels/cuda/layouts.h"
 #include "kernels/cuda/libraries.h"
+#include "kernels/cuda/types.h"
 
 // cuDNN keeps a batch's inverse deviation where the operator keeps its variance, and its running
 // variance is the unbiased one: both are made here, channel by channel, beside its kernels. What it
@@ -13,10 +14,6 @@
 // gradient.
 namespace headrace::cuda {
 namespace {
-
-bool is_image_type(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
-}
 
 float epsilon_of(const Node& node) {
   return static_cast<float>(node.attributes.get_float("epsilon", 1e-5));
@@ -43,7 +40,7 @@ CudnnTensor image_of(const TensorType& type, const Layout& layout) {
 // Empty where cuDNN can be asked: x stands at `image`, scale behind it.
 std::string refusal_of_batch(const KernelRequest& request, size_t image) {
   const TensorType& x = request.input_types[image];
-  if (!is_image_type(x.dtype)) return fmt::format("no {}", name_of(x.dtype));
+  if (!is_stored_float(x.dtype)) return fmt::format("no {}", name_of(x.dtype));
   if (request.input_types[image + 1].dtype != DType::f32) return "statistics are not f32";
   if (x.elements() == 0) return "empty";
   if (x.rank() < 2 || x.rank() > 5) return fmt::format("rank {}", x.rank());
@@ -194,7 +191,7 @@ std::string refusal_of_layer(const Context& context, const KernelRequest& reques
                              const TensorType& x) {
   // There cuDNN compiles such a kernel for five to fifteen seconds, elsewhere for half of one.
   if (context.libraries->plans.target().sm_version < 90) return "slow to prepare before sm_90";
-  if (!is_image_type(x.dtype)) return fmt::format("no {}", name_of(x.dtype));
+  if (!is_stored_float(x.dtype)) return fmt::format("no {}", name_of(x.dtype));
   if (x.elements() == 0) return "empty";
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";

@@ -192,40 +192,41 @@ std::string refusal_of(const KernelRequest& request) {
   return {};
 }
 
-}  // namespace
-
-Prepared prepare_unary(const Context& context, const KernelRequest& request) {
+// One function of a list; body_of(T{}, args, function, scalars) is what runs on each element.
+template <size_t n, typename BodyOf>
+Prepared prepare_function(const Context& context, const KernelRequest& request,
+                          const std::string_view (&list)[n], const BodyOf& body_of) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
-  const int function = function_of(kUnary, *request.node);
+  const int function = function_of(list, *request.node);
   if (function < 0) return refuse("no function for {}", request.node->op);
   const Scalars scalars = scalars_of(*request.node);
   const int64_t count = request.output_types[0].elements();
   return with_float_type(request.output_types[0].dtype, [&](auto stored) -> Prepared {
-    using T = decltype(stored);
     return make_kernel(
         [=, queue = context.queue](const KernelArgs& args) {
-          for_each(queue, count, Map<T>{input<T>(args, 0), output<T>(args, 0), function, scalars});
+          for_each(queue, count, body_of(stored, args, function, scalars));
         },
         0);
   });
 }
 
+}  // namespace
+
+Prepared prepare_unary(const Context& context, const KernelRequest& request) {
+  return prepare_function(context, request, kUnary,
+                          [](auto stored, const KernelArgs& args, int function, Scalars s) {
+                            using T = decltype(stored);
+                            return Map<T>{input<T>(args, 0), output<T>(args, 0), function, s};
+                          });
+}
+
 Prepared prepare_unary_gradient(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
-  const int function = function_of(kGradients, *request.node);
-  if (function < 0) return refuse("no function for {}", request.node->op);
-  const Scalars scalars = scalars_of(*request.node);
-  const int64_t count = request.output_types[0].elements();
-  return with_float_type(request.output_types[0].dtype, [&](auto stored) -> Prepared {
-    using T = decltype(stored);
-    return make_kernel(
-        [=, queue = context.queue](const KernelArgs& args) {
-          for_each(queue, count,
-                   MapGradient<T>{input<T>(args, 0), input<T>(args, 1), output<T>(args, 0),
-                                  function, scalars});
-        },
-        0);
-  });
+  return prepare_function(context, request, kGradients,
+                          [](auto stored, const KernelArgs& args, int function, Scalars s) {
+                            using T = decltype(stored);
+                            return MapGradient<T>{input<T>(args, 0), input<T>(args, 1),
+                                                  output<T>(args, 0), function, s};
+                          });
 }
 
 }  // namespace headrace::cuda

@@ -32,7 +32,6 @@ class HostKernel : public Kernel {
       outputs_.push_back(has_output(request, o)
                              ? stage(request.output_types[o], request.output_layouts[o])
                              : Staged{});
-    accumulate_ = request.accumulate;
     workspace_ = end_;
     end_ += kernel_->workspace_bytes() + kLine;
     context_.staging->reserve(end_);
@@ -48,13 +47,8 @@ class HostKernel : public Kernel {
         copy_to_host(context_.queue, memory + inputs_[i].raw, args.inputs[i],
                      static_cast<size_t>(inputs_[i].type.bytes()));
     }
-    for (size_t o = 0; o < outputs_.size(); ++o) {
+    for (size_t o = 0; o < outputs_.size(); ++o)
       output_pointers_[o] = args.outputs[o] == nullptr ? nullptr : memory + outputs_[o].rows;
-      if (args.outputs[o] != nullptr && adds(o))
-        copy_to_host(context_.queue, memory + outputs_[o].raw, args.outputs[o],
-                     static_cast<size_t>(outputs_[o].type.bytes()));
-    }
-    context_.staging->throw_failure();
     if (reads_step_) {
       wait_for(context_.queue);
       step_ = *args.step;
@@ -81,8 +75,6 @@ class HostKernel : public Kernel {
     return staged;
   }
 
-  bool adds(size_t output) const { return output < accumulate_.size() && accumulate_[output]; }
-
   // No exception may pass the driver, which calls this.
   void try_compute() const {
     try {
@@ -97,9 +89,8 @@ class HostKernel : public Kernel {
     context_.host->bind_thread();
     std::byte* memory = memory_;
     for (size_t i = 0; i < inputs_.size(); ++i)
-      if (input_pointers_[i] != nullptr) to_rows(inputs_[i], memory);
-    for (size_t o = 0; o < outputs_.size(); ++o)
-      if (output_pointers_[o] != nullptr && adds(o)) to_rows(outputs_[o], memory);
+      if (const Staged& in = inputs_[i]; input_pointers_[i] != nullptr && in.raw != in.rows)
+        convert(in.type, in.layout, {}, memory + in.raw, memory + in.rows);
     kernel_->run({.inputs = input_pointers_,
                   .outputs = output_pointers_,
                   .workspace = memory + workspace_,
@@ -109,16 +100,10 @@ class HostKernel : public Kernel {
         convert(out.type, {}, out.layout, memory + out.rows, memory + out.raw);
   }
 
-  static void to_rows(const Staged& staged, std::byte* memory) {
-    if (staged.raw != staged.rows)
-      convert(staged.type, staged.layout, {}, memory + staged.raw, memory + staged.rows);
-  }
-
   const Context context_;
   std::unique_ptr<Kernel> kernel_;
   bool reads_step_;
   std::vector<Staged> inputs_, outputs_;
-  std::vector<bool> accumulate_;
   size_t end_ = 0, workspace_ = 0;
   mutable std::byte* memory_ = nullptr;
   mutable std::vector<const void*> input_pointers_;
@@ -150,13 +135,11 @@ std::byte* Staging::data() {
   return blocks_.back();
 }
 
-Prepared prepare_on_host(const Context& context, const KernelRequest& request) {
+std::unique_ptr<Kernel> prepare_on_host(const Context& context, const KernelRequest& request) {
   KernelRequest on_host = request;
   for (Layout& layout : on_host.input_layouts) layout = {};
   for (Layout& layout : on_host.output_layouts) layout = {};
-  auto kernel = context.host->prepare(on_host);
-  if (kernel == nullptr) return refuse("does not accumulate");
-  return std::make_unique<HostKernel>(context, request, std::move(kernel));
+  return std::make_unique<HostKernel>(context, request, context.host->prepare(on_host));
 }
 
 }  // namespace headrace::cuda

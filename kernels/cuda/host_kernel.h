@@ -33,7 +33,8 @@ class Staging {
 };
 
 // Runs the node on the host's device: its inputs are copied there, its outputs back, all in the
-// queue's order. For what is rare: every call moves all of its bytes over the bus.
-Prepared prepare_on_host(const Context& context, const KernelRequest& request);
+// queue's order. For what is rare: every call moves all of its bytes over the bus. Throws Error
+// where the host has no kernel for it either; takes no request that accumulates.
+std::unique_ptr<Kernel> prepare_on_host(const Context& context, const KernelRequest& request);
 
 }  // namespace headrace::cuda

@@ -105,6 +105,24 @@ Prepared one_copy(const Context& context, const KernelRequest& request, const Mo
   });
 }
 
+size_t axis_of(const Node& node) { return static_cast<size_t>(node.attributes.get_int("axis")); }
+
+// A copy for each part of a whole along the node's axis: move_of(part, where it begins).
+template <typename MoveOf>
+std::optional<std::vector<StridedCopy>> copies_of_parts(const Node& node,
+                                                        const std::vector<TensorType>& parts,
+                                                        const MoveOf& move_of) {
+  std::vector<StridedCopy> copies;
+  int64_t place = 0;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const auto copy = copy_of(move_of(p, place), parts[p].dtype);
+    if (!copy) return {};
+    copies.push_back(*copy);
+    place += parts[p].shape[axis_of(node)];
+  }
+  return copies;
+}
+
 // Where a slice stands in the whole.
 Move slice_of(const Attributes& attributes, const Shape& slice, const Shape& whole_strides,
               Shape slice_strides, bool reads_whole) {
@@ -279,19 +297,14 @@ Prepared prepare_slice_gradient(const Context& context, const KernelRequest& req
 
 Prepared prepare_concat(const Context& context, const KernelRequest& request) {
   if (accumulates(request)) return refuse("does not accumulate");
-  const auto axis = static_cast<size_t>(request.node->attributes.get_int("axis"));
   const Shape to = output_strides(request, 0);
-  std::vector<StridedCopy> copies;
-  int64_t place = 0;
-  for (size_t i = 0; i < request.input_types.size(); ++i) {
-    const Shape& shape = request.input_types[i].shape;
-    const auto copy = copy_of({shape, input_strides(request, i), to, 0, place * to[axis]},
-                              request.output_types[0].dtype);
-    if (!copy) return refuse("too many dimensions");
-    copies.push_back(*copy);
-    place += shape[axis];
-  }
-  return make_kernel([queue = context.queue, copies](const KernelArgs& args) {
+  const auto copies =
+      copies_of_parts(*request.node, request.input_types, [&](size_t i, int64_t at) {
+        return Move{request.input_types[i].shape, input_strides(request, i), to, 0,
+                    at * to[axis_of(*request.node)]};
+      });
+  if (!copies) return refuse("too many dimensions");
+  return make_kernel([queue = context.queue, copies = *copies](const KernelArgs& args) {
     for (size_t i = 0; i < copies.size(); ++i)
       copies[i].run(queue, args.inputs[i], args.outputs[0]);
   });
@@ -299,19 +312,14 @@ Prepared prepare_concat(const Context& context, const KernelRequest& request) {
 
 Prepared prepare_split(const Context& context, const KernelRequest& request) {
   if (accumulates(request)) return refuse("does not accumulate");
-  const auto axis = static_cast<size_t>(request.node->attributes.get_int("axis"));
   const Shape from = input_strides(request, 0);
-  std::vector<StridedCopy> copies;
-  int64_t place = 0;
-  for (size_t o = 0; o < request.output_types.size(); ++o) {
-    const Shape& shape = request.output_types[o].shape;
-    const auto copy = copy_of({shape, from, output_strides(request, o), place * from[axis], 0},
-                              request.input_types[0].dtype);
-    if (!copy) return refuse("too many dimensions");
-    copies.push_back(*copy);
-    place += shape[axis];
-  }
-  return make_kernel([queue = context.queue, copies](const KernelArgs& args) {
+  const auto copies =
+      copies_of_parts(*request.node, request.output_types, [&](size_t o, int64_t at) {
+        return Move{request.output_types[o].shape, from, output_strides(request, o),
+                    at * from[axis_of(*request.node)], 0};
+      });
+  if (!copies) return refuse("too many dimensions");
+  return make_kernel([queue = context.queue, copies = *copies](const KernelArgs& args) {
     for (size_t o = 0; o < copies.size(); ++o)
       if (args.outputs[o] != nullptr) copies[o].run(queue, args.inputs[0], args.outputs[o]);
   });

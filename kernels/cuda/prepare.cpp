@@ -1,4 +1,3 @@
-#include "graph/error.h"
 #include "kernels/cuda/host_kernel.h"
 #include "kernels/cuda/implementation.h"
 
@@ -6,23 +5,16 @@ namespace headrace::cuda {
 
 std::unique_ptr<Kernel> prepare(const Context& context, const KernelRequest& request,
                                 std::span<const Implementation> libraries) {
-  std::string refusals;
-  std::unique_ptr<Kernel> kernel;
-  const auto ask = [&](std::string_view name, PrepareFunction prepare) {
-    Prepared prepared = prepare(context, request);
-    if (!prepared.kernel) refusals += fmt::format("{}: {}; ", name, prepared.refusal);
-    kernel = std::move(prepared.kernel);
-    return kernel != nullptr;
-  };
   for (const Implementation& implementation : libraries)
-    if (ask(implementation.name, implementation.prepare)) return kernel;
+    if (Prepared prepared = implementation.prepare(context, request); prepared.kernel)
+      return std::move(prepared.kernel);
   if (const OperatorEntry* entry = find_operator(request.node->op))
     for (const Implementation& implementation : entry->implementations)
-      if (ask(implementation.name, implementation.prepare)) return kernel;
+      if (Prepared prepared = implementation.prepare(context, request); prepared.kernel)
+        return std::move(prepared.kernel);
   // A second kernel that adds on the device beats a detour over the host.
   if (accumulates(request)) return nullptr;
-  ask("host", prepare_on_host);
-  return kernel;
+  return prepare_on_host(context, request);
 }
 
 LayoutProposal propose_layouts(const Context& context, const KernelRequest& request) {

@@ -9,9 +9,7 @@ namespace headrace::cuda {
 using portable::BFloat16, portable::Float16, portable::from_f32, portable::to_f32;
 
 // The types that this backend's float kernels store.
-inline bool is_stored_float(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
-}
+inline bool is_stored_float(DType dtype) { return dtype == DType::f32 || is_narrow_float(dtype); }
 
 // f(T{}) with the type that stores `dtype`, one of f32, f16 and bf16; a refusal for all others.
 template <typename F>

@@ -110,7 +110,7 @@ template <typename T>
 Loop power(const KernelRequest& request) {
   const Shape& shape = request.output_types[0].shape;
   const DType exponent = request.input_types[1].dtype;
-  if (exponent == DType::f16 || exponent == DType::bf16 || exponent == DType::boolean) return {};
+  if (is_narrow_float(exponent) || exponent == DType::boolean) return {};
   return [=, left = broadcast_view(request.input_types[0].shape, shape),
           right = broadcast_view(request.input_types[1].shape, shape),
           count = element_count(shape)](const KernelArgs& args) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "kernels/kernel.h"
+#include "kernels/implementation.h"
 
 // The vocabulary of the reference loops.
 namespace headrace::reference {
@@ -60,9 +60,6 @@ const T* input(const KernelArgs& args, size_t i) {
 template <typename T>
 T* output(const KernelArgs& args, size_t i) {
   return i < args.outputs.size() ? static_cast<T*>(args.outputs[i]) : nullptr;
-}
-inline bool has_input(const KernelRequest& request, size_t i) {
-  return i < request.node->inputs.size() && request.node->inputs[i] != kNoValue;
 }
 
 // Sums run in double, or in the 64-bit integers that hold T.

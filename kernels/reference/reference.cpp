@@ -109,14 +109,10 @@ std::vector<int> in_place_inputs(const std::string& op) {
   return {};
 }
 
-bool row_major(const std::vector<Layout>& layouts) {
-  return std::all_of(layouts.begin(), layouts.end(), [](const Layout& l) { return l.id == 0; });
-}
-
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_reference(const KernelRequest& request) {
-  if (!row_major(request.input_layouts) || !row_major(request.output_layouts)) return nullptr;
+  if (!all_row_major(request)) return nullptr;
   bool adds = false;
   for (size_t i = 0; i < request.accumulate.size(); ++i) {
     if (!request.accumulate[i]) continue;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/implementation.h"
 #include "kernels/reference/reference.h"
 
 namespace headrace {
@@ -22,13 +23,12 @@ class ReferenceDevice : public Device {
   }
 
   LayoutProposal propose_layouts(const KernelRequest& request) override {
-    return {std::vector<Layout>(request.input_types.size()),
-            std::vector<Layout>(request.output_types.size())};
+    return row_major_proposal(request);
   }
 
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     if (auto kernel = prepare_reference(request)) return kernel;
-    if (std::count(request.accumulate.begin(), request.accumulate.end(), true) > 0) return nullptr;
+    if (accumulates(request)) return nullptr;
     std::string types;
     for (const TensorType& type : request.input_types)
       types += (types.empty() ? "" : ", ") + to_string(type);

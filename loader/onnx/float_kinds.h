@@ -10,15 +10,14 @@ struct ComputedTypes {
   bool double_as_single = false;
 
   DType of(DType stored) const {
-    const bool narrow = stored == DType::f16 || stored == DType::bf16;
-    return narrow || (double_as_single && stored == DType::f64) ? DType::f32 : stored;
+    return is_narrow_float(stored) || (double_as_single && stored == DType::f64) ? DType::f32
+                                                                                 : stored;
   }
 };
 
 // Whether the graph may hold a tensor of the file's dtype `stored` as `computed`.
 constexpr bool widens(DType stored, DType computed) {
-  return computed == DType::f32 &&
-         (stored == DType::f16 || stored == DType::bf16 || stored == DType::f64);
+  return computed == DType::f32 && (is_narrow_float(stored) || stored == DType::f64);
 }
 
 // The tensor itself where it has that dtype, else its values rounded to the nearest. Between float
