@@ -18,6 +18,7 @@
 #include "cli/text_table.h"
 #include "executor/device_limits.h"
 #include "executor/devices.h"
+#include "executor/seconds_since.h"
 #include "executor/session.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
@@ -145,7 +146,7 @@ StrategyRow solve(const std::string& name, const PartitionStrategy& strategy,
     const std::string text = error.what();
     row.refused = text.substr(0, text.find('\n'));
   }
-  row.solve_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  row.solve_s = seconds_since(start);
   return row;
 }
 

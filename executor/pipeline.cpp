@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "executor/compile.h"
+#include "executor/seconds_since.h"
 #include "graph/error.h"
 #include "graph/passes.h"
 #include "scheduler/lower.h"
@@ -235,14 +236,14 @@ void Pipeline::make_tasks() {
   train_task_ = [this, backward, context](int device) {
     const auto d = static_cast<size_t>(device);
     backward(d);
-    updates_[d].start_s = seconds_since_start();
+    updates_[d].start_s = seconds_since(started_);
     StepContext update = context();
     if (settle_scale(device, update)) {
       update_programs_[d].apply.run(*devices_[d], *update_link_, update, workspaces_[d].data(),
                                     started_);
       if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
     }
-    updates_[d].end_s = seconds_since_start();
+    updates_[d].end_s = seconds_since(started_);
   };
   evaluation_task_ = [this, context](int device) {
     const auto d = static_cast<size_t>(device);
@@ -288,10 +289,6 @@ bool Pipeline::settle_scale(int device, StepContext& update) {
   return true;
 }
 
-double Pipeline::seconds_since_start() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-}
-
 void Pipeline::run(const std::function<void(int)>& task) {
   training_link_->start_step();
   evaluation_link_->start_step();
@@ -300,7 +297,7 @@ void Pipeline::run(const std::function<void(int)>& task) {
   if (spec_.processes.whereabouts != nullptr) spec_.processes.whereabouts->begin(info_.step + 1);
   started_ = std::chrono::steady_clock::now();
   team_->run(task, stop_all_);
-  step_seconds_ = seconds_since_start();
+  step_seconds_ = seconds_since(started_);
 }
 
 double Pipeline::weighted_loss() const {

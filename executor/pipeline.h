@@ -120,7 +120,6 @@ class Pipeline {
   void bind_arenas();
   void make_tasks();
   void run(const std::function<void(int)>& task);
-  double seconds_since_start() const;
   float read_scalar(ValueId id, int microbatch) const;  // of a device of this process
   double weighted_loss() const;
   double agree_on_norm(int device);

@@ -47,8 +47,6 @@ void DeviceProgram::bind(std::byte* arena) {
   for (const Place& place : input_places_) input_pointers_.push_back(resolve(place, arena));
   for (const Place& place : output_places_) output_pointers_.push_back(resolve(place, arena));
 
-  action_names_.clear();
-  for (const ActionRecord& record : actions_) action_names_.push_back(to_string(record.action));
   action_of_receive_.clear();
   size_t action = 0;
   bool in_action = false;
@@ -99,6 +97,8 @@ void DeviceProgram::run(Device& device, Communicator& communicator, StepContext 
                         const std::function<void(const Action&)>& begins) {
   DeviceQueue* queue = device.queue();
   marks_.prepare(queue, 2 * (actions_.size() + action_of_receive_.size()));
+  if (queue != nullptr && action_names_.empty())
+    for (const ActionRecord& record : actions_) action_names_.push_back(to_string(record.action));
   size_t next_receive = 0;
   bool in_action = false;
   for (size_t i = 0; i < instructions_.size(); ++i) {

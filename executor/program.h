@@ -100,7 +100,7 @@ class DeviceProgram {
   // Two marks for each action and two for each receive within one, in this order.
   MarkTimes marks_;
   std::vector<size_t> action_of_receive_;
-  std::vector<std::string> action_names_;
+  std::vector<std::string> action_names_;  // for profilers, where there is a queue
   std::vector<Stretch> stretches_;
   bool has_run_ = false;
 };

@@ -4,14 +4,12 @@
 #include <chrono>
 #include <memory>
 
+#include "executor/seconds_since.h"
+
 namespace headrace {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // A node as a step runs it, with memory of its own.
 class NodeRun {

@@ -13,6 +13,7 @@
 #include "executor/feeding.h"
 #include "executor/median.h"
 #include "executor/rebalance.h"
+#include "executor/seconds_since.h"
 #include "executor/trace.h"
 #include "graph/error.h"
 #include "loader/data/batches.h"
@@ -22,10 +23,6 @@ namespace headrace {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 class Trainer {
  public:
   Trainer(const RunConfig& config, const TrainOptions& options, const Scheduler& scheduler,
@@ -70,7 +67,7 @@ class Trainer {
       feed_batch(*pipeline_, prepared_, feeds_, source_->next().fields);
       const double loss = pipeline_->train_step({.step = step, .learning_rate = rate});
       ++step;
-      report_.step_seconds.push_back(since(step_started));
+      report_.step_seconds.push_back(seconds_since(step_started));
       report_.losses.push_back(loss);
       report_.overflowed_steps += pipeline_->updated() ? 0 : 1;
       if (!std::isfinite(loss))
@@ -82,7 +79,7 @@ class Trainer {
                               {"lr", rate},
                               {"seconds", report_.step_seconds.back()}}
             << std::endl;
-      show(step, first, loss, rate, since(started));
+      show(step, first, loss, rate, seconds_since(started));
       if (evaluation_source_ && (step % per_epoch == 0 || step == total_steps_)) evaluate();
       if (!options_.checkpoint.empty() &&
           (step == total_steps_ ||
@@ -91,7 +88,7 @@ class Trainer {
       if (options_.rebalance && step < total_steps_) rebalance_after(step, step - first);
     }
     if (evaluation_source_ && !report_.evaluation) evaluate();
-    report_.seconds = since(started);
+    report_.seconds = seconds_since(started);
     report_.steps = step - first;
     finish();
     return std::move(report_);
@@ -101,7 +98,7 @@ class Trainer {
   void build(std::vector<std::unique_ptr<Device>> devices) {
     const auto started = Clock::now();
     pipeline_ = make_pipeline(prepared_, plan_, config_, std::move(devices), processes_);
-    build_s_ = since(started);
+    build_s_ = seconds_since(started);
     broadcast(*processes_.group, build_s_, 0);
   }
 
@@ -125,7 +122,7 @@ class Trainer {
                                   .device_speed = found->device_speed,
                                   .step_s_before = found->step_s_before,
                                   .step_s_after = found->step_s_after,
-                                  .move_s = since(started)});
+                                  .move_s = seconds_since(started)});
     if (observer_.rebalanced) observer_.rebalanced(report_.rebalanced.back());
   }
 
