@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/pipelines/forwarding_device.h"
+
 namespace headrace {
 namespace {
 
@@ -165,58 +167,50 @@ class HostQueue : public DeviceQueue {
   Worker kernels_, copies_;
 };
 
-class QueuedDevice : public Device {
+class QueuedDevice : public ForwardingDevice {
  public:
   QueuedDevice(std::unique_ptr<Device> inner, std::function<void()> on_kernel)
-      : inner_(std::move(inner)), on_kernel_(std::move(on_kernel)) {
-    queue_.kernel([this] { inner_->bind_thread(); });
+      : ForwardingDevice(std::move(inner)), on_kernel_(std::move(on_kernel)) {
+    queue_.kernel([this] { this->inner().bind_thread(); });
   }
 
-  const std::string& name() const override { return inner_->name(); }
-  std::string description() const override { return inner_->description(); }
+  // Kernels have a thread of their own.
+  void bind_thread() override {}
   DeviceQueue* queue() override { return &queue_; }
-  Buffer allocate(size_t bytes) override { return inner_->allocate(bytes); }
-  LayoutProposal propose_layouts(const KernelRequest& request) override {
-    return inner_->propose_layouts(request);
-  }
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
-    auto kernel = inner_->prepare(request);
+    auto kernel = inner().prepare(request);
     if (kernel == nullptr) return nullptr;
     return std::make_unique<QueuedKernel>(*this, std::move(kernel));
   }
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {
     queue_.synchronize();
-    inner_->upload(type, layout, host, device);
+    inner().upload(type, layout, host, device);
   }
   void download(const TensorType& type, const Layout& layout, const void* device,
                 void* host) override {
     queue_.synchronize();
-    inner_->download(type, layout, device, host);
+    inner().download(type, layout, device, host);
   }
 
  private:
-  class QueuedKernel : public Kernel {
+  class QueuedKernel : public ForwardingKernel {
    public:
     QueuedKernel(QueuedDevice& device, std::unique_ptr<Kernel> inner)
-        : device_(device), inner_(std::move(inner)) {}
-    size_t workspace_bytes() const override { return inner_->workspace_bytes(); }
-    int in_place_input(size_t output) const override { return inner_->in_place_input(output); }
+        : ForwardingKernel(std::move(inner)), device_(device) {}
     void run(const KernelArgs& args) const override {
       device_.queue_.kernel([this, inputs = std::vector(args.inputs.begin(), args.inputs.end()),
                              outputs = std::vector(args.outputs.begin(), args.outputs.end()),
                              workspace = args.workspace, step = *args.step] {
         if (device_.on_kernel_) device_.on_kernel_();
-        inner_->run({inputs, outputs, workspace, &step});
+        ForwardingKernel::run({inputs, outputs, workspace, &step});
       });
     }
 
    private:
     QueuedDevice& device_;
-    std::unique_ptr<Kernel> inner_;
   };
 
-  std::unique_ptr<Device> inner_;
   std::function<void()> on_kernel_;
   HostQueue queue_;
 };
