@@ -47,15 +47,26 @@ ChosenPlugins choose_plugins(const Settings& settings) {
           registry.load_partitioner(settings.partitioner, settings.partitioner_options)};
 }
 
+namespace {
+
+// By the variables that launchers set: the mpirun of Open MPI and of MPICH, and for GPUs, which
+// need no MPI, torchrun and srun.
+bool started_with_others(bool cpus) {
+  const auto several = [](const char* variable) {
+    const char* count = std::getenv(variable);
+    return count != nullptr && std::atoi(count) > 1;
+  };
+  if (several("OMPI_COMM_WORLD_SIZE") || several("PMI_SIZE")) return true;
+  return !cpus && (several("WORLD_SIZE") || several("SLURM_STEP_NUM_TASKS"));
+}
+
+}  // namespace
+
 std::unique_ptr<ProcessGroup> join_processes(const Settings& settings) {
   std::string transport = settings.transport;
   if (transport == "auto") {
-    // Set by Open MPI's and by MPICH's mpirun.
-    const auto started = [](const char* variable) {
-      const char* count = std::getenv(variable);
-      return count != nullptr && std::atoi(count) > 1;
-    };
-    transport = started("OMPI_COMM_WORLD_SIZE") || started("PMI_SIZE") ? "mpi" : "inproc";
+    const bool cpus = named_devices(settings.run.devices).kind == "cpu";
+    transport = !started_with_others(cpus) ? "inproc" : cpus ? "mpi" : "nccl";
   }
   if (transport == "inproc") return nullptr;
   return plugin_registry(settings).join_processes(transport);

@@ -51,4 +51,11 @@ if(HEADRACE_CUDA)
                         "(${CUDAToolkit_LIBRARY_DIR}), cuDNN (${CUDNN_LIBRARY}) and its frontend "
                         "(${CUDNN_FRONTEND_INCLUDE}; scripts/setup.sh fetches it)")
   endif()
+  # Without it there is no plugin `nccl`: GPUs train in one process.
+  find_path(NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+endif()
+set(HEADRACE_NCCL_FOUND FALSE)
+if(HEADRACE_CUDA_FOUND AND NCCL_INCLUDE AND NCCL_LIBRARY)
+  set(HEADRACE_NCCL_FOUND TRUE)
 endif()

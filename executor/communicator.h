@@ -25,6 +25,9 @@ struct Transfer {
   int from = 0, to = 0;  // devices
   std::vector<TransferPart> parts;
   std::string name = {};  // for messages: "activations of micro-batch 3 from stage 0 to stage 1"
+  // Its place among the sends of `from`'s program and the posts of `to`'s; -1: in another process,
+  // or nobody asks.
+  int sent = -1, posted = -1;
 };
 
 // Thrown out of a wait when another device failed; that device's error is the one to report.
@@ -45,6 +48,9 @@ class Communicator {
   // All devices of this process meet; the last to come runs `together` before any goes on.
   virtual void barrier(const std::function<void()>& together) = 0;
   virtual void stop() = 0;  // every wait, now and later, throws Stopped
+  // Where waiting is left to devices' queues: throws what went wrong with messages since. After the
+  // queue's synchronize().
+  virtual void check() {}
 
   // When the bytes of a transfer were under way in the last step, for whoever looks at that step
   // after its end; both the same where a communicator does not know.
@@ -58,10 +64,14 @@ class Communicator {
 std::unique_ptr<Communicator> make_inproc_communicator(int devices, std::vector<Transfer> transfers,
                                                        std::optional<int> here = {});
 
-// Between devices that have queues, all of one kind and of this process. Waiting is then the
-// device's affair: the calls return when the copy has been asked for.
-std::unique_ptr<Communicator> make_queued_communicator(std::vector<DeviceQueue*> queues,
-                                                       const std::vector<Transfer>& transfers);
+// Between devices that have queues, all of one kind: within this process by copies, and with others
+// by channels. Null stands for other processes' devices. Waiting is then the devices' affair: the
+// calls return when the copy or the message has been asked for. A message that takes longer than
+// the time-out, or whose channel is lost, is a RunError of check(). Together.
+std::unique_ptr<Communicator> make_queued_communicator(ProcessGroup& group,
+                                                       std::vector<DeviceQueue*> queues,
+                                                       const std::vector<Transfer>& transfers,
+                                                       std::chrono::seconds timeout);
 
 // Between all devices of a group: within this process as above, and with others by messages that a
 // thread of its own moves on. A transfer that takes longer than the time-out is a RunError in the

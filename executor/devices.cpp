@@ -78,8 +78,8 @@ std::vector<std::unique_ptr<Device>> make_devices(const RunConfig& config,
   if (count < processes.group->size())
     throw Error("--devices {}: {} processes need a device each; start fewer or name more",
                 config.devices, processes.group->size());
-  if (named.kind != "cpu" && processes.group->size() > 1)
-    throw Error("--devices {}: several processes train on CPUs only; start one process",
+  if (processes.group->size() > 1 && processes.group->between_queues() == (named.kind == "cpu"))
+    throw Error("--devices {}: over several processes CPUs need --transport mpi, GPUs nccl",
                 config.devices);
   std::vector<std::unique_ptr<Device>> devices(named.indices.size());
   for (size_t d = 0; d < devices.size(); ++d)

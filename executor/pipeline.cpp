@@ -49,6 +49,15 @@ std::vector<Transfer> settle(const TransferTable& table, const std::vector<Buffe
   return settled;
 }
 
+// Where a program of this process asks for its ends.
+void settle_places(const DeviceProgram& program, std::vector<Transfer>& transfers) {
+  int place = 0;
+  for (const size_t t : program.transfers(InstructionKind::start_send)) transfers[t].sent = place++;
+  place = 0;
+  for (const size_t t : program.transfers(InstructionKind::post_receive))
+    transfers[t].posted = place++;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devices)
@@ -86,17 +95,8 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
   bind_arenas();
   training_transfers_ = training_transfers.transfers;
   updates_.resize(devices_.size());
-  std::vector<DeviceQueue*> queues;
-  for (const auto& device : devices_)
-    if (device && device->queue() != nullptr) queues.push_back(device->queue());
-  const auto link = [&](std::vector<Transfer> transfers) {
-    return queues.empty() ? make_communicator(*spec_.processes.group, this->devices(),
-                                              std::move(transfers), spec_.processes.timeout)
-                          : make_queued_communicator(queues, transfers);
-  };
-  training_link_ = link(settle(training_transfers, arenas_));
-  evaluation_link_ = link(settle(evaluation_transfers, arenas_));
-  update_link_ = link(std::move(update_transfers));
+  make_links(settle(training_transfers, arenas_), settle(evaluation_transfers, arenas_),
+             std::move(update_transfers));
 
   shares_.assign(static_cast<size_t>(microbatches()), 0.0F);
   squared_norms_.resize(spec_.training.gradients.size());
@@ -215,6 +215,27 @@ void Pipeline::bind_arenas() {
     for (DeviceProgram* program : {&train, &evaluation, &update.gather, &update.apply})
       program->bind(arena);
   }
+}
+
+void Pipeline::make_links(std::vector<Transfer> training, std::vector<Transfer> evaluation,
+                          std::vector<Transfer> update) {
+  std::vector<DeviceQueue*> queues;
+  for (const auto& device : devices_) queues.push_back(device ? device->queue() : nullptr);
+  const bool queued = std::ranges::any_of(queues, [](auto* queue) { return queue != nullptr; });
+  const Processes& processes = spec_.processes;
+  const auto link = [&](std::vector<Transfer> transfers) {
+    return queued ? make_queued_communicator(*processes.group, queues, transfers, processes.timeout)
+                  : make_communicator(*processes.group, devices(), std::move(transfers),
+                                      processes.timeout);
+  };
+  for (size_t d = 0; d < devices_.size(); ++d) {
+    settle_places(training_programs_[d], training);
+    settle_places(evaluation_programs_[d], evaluation);
+    settle_places(update_programs_[d].gather, update);
+  }
+  training_link_ = link(std::move(training));
+  evaluation_link_ = link(std::move(evaluation));
+  update_link_ = link(std::move(update));
 }
 
 void Pipeline::make_tasks() {

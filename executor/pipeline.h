@@ -118,6 +118,8 @@ class Pipeline {
   void find_own_holders();
   std::vector<Transfer> compile_update();
   void bind_arenas();
+  void make_links(std::vector<Transfer> training, std::vector<Transfer> evaluation,
+                  std::vector<Transfer> update);
   void make_tasks();
   void run(const std::function<void(int)>& task);
   float read_scalar(ValueId id, int microbatch) const;  // of a device of this process

@@ -29,6 +29,34 @@ class MessageQueue {
   virtual void poll(std::vector<size_t>& done) = 0;
 };
 
+// A stretch of a device's memory.
+struct Block {
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
+// One way from a device of one process to a device of another, in the order of their queues
+// (kernels/device.h): what one end sends is what the other receives next. The calls put their work
+// on the lane that this end was made with.
+class PeerChannel {
+ public:
+  virtual ~PeerChannel() = default;
+  // Both ends name as many blocks of the same sizes.
+  virtual void send(std::span<const Block> blocks) = 0;
+  virtual void receive(std::span<const Block> blocks) = 0;
+  // Throws RunError when the other end or the way to it is lost. From any thread.
+  virtual void check() = 0;
+  // What is under way ends, whatever bytes it brought; calls do nothing from now on. From any
+  // thread.
+  virtual void abort() = 0;
+};
+
+// Where a channel leads, and the lane of the end that is here; null where none is.
+struct PeerChannelEnds {
+  int from = 0, to = 0;  // ranks
+  void* lane = nullptr;  // Lane::handle()
+};
+
 // The processes of one run, which all execute the same program: ranks 0 to size() - 1. A transport
 // plugin implements it (plugins/transports/transport.h). The calls that say "together" are made by
 // all processes in the same order; any thread may make them, one at a time. Errors of the transport
@@ -42,8 +70,19 @@ class ProcessGroup {
   virtual void broadcast(void* data, size_t bytes, int root) = 0;
   // Together: every process gets the sums over all, element by element.
   virtual void sum(std::span<double> values) = 0;
+
+  // Whether messages go between memories of the host, by `messages`, or of devices that have
+  // queues, by `channels`. A group has one of the two.
+  virtual bool between_queues() const = 0;
   // Together, each with its own ends of the messages.
-  virtual std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) = 0;
+  virtual std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> /*messages*/) {
+    return nullptr;
+  }
+  // Together, with the same channels in the same order; null for those without an end here.
+  virtual std::vector<std::unique_ptr<PeerChannel>> channels(
+      const std::vector<PeerChannelEnds>& /*ends*/) {
+    return {};
+  }
 
   // Which process runs a device of all: neighbours go together, every process has one at least if
   // there are enough.

@@ -41,6 +41,13 @@ const Kernel& DeviceProgram::keep(std::unique_ptr<Kernel> kernel) {
   return *kernels_.back();
 }
 
+std::vector<size_t> DeviceProgram::transfers(InstructionKind kind) const {
+  std::vector<size_t> transfers;
+  for (const Instruction instruction : instructions_)
+    if (instruction.kind == kind) transfers.push_back(instruction.index);
+  return transfers;
+}
+
 void DeviceProgram::bind(std::byte* arena) {
   input_pointers_.clear();
   output_pointers_.clear();
@@ -146,7 +153,10 @@ void DeviceProgram::run(Device& device, Communicator& communicator, StepContext 
         break;
     }
   }
-  if (queue != nullptr) queue->synchronize();
+  if (queue != nullptr) {
+    queue->synchronize();
+    communicator.check();
+  }
   has_run_ = true;
   settle_records(step_start);
 }

@@ -68,6 +68,9 @@ class DeviceProgram {
            std::chrono::steady_clock::time_point step_start,
            const std::function<void(const Action&)>& begins = {});
 
+  // The transfers of all instructions of one kind, in their order.
+  std::vector<size_t> transfers(InstructionKind kind) const;
+
   size_t workspace_bytes() const { return workspace_bytes_; }
   const std::vector<ActionRecord>& actions() const { return actions_; }
 

@@ -40,6 +40,18 @@ struct Copy {
   size_t bytes = 0;
 };
 
+// A queue beside a device's kernels, for messages that another library moves. Used by one thread at
+// a time; what was put on it is over once somebody waited for its `done`.
+class Lane {
+ public:
+  virtual ~Lane() = default;
+  // The platform's own: a cudaStream_t.
+  virtual void* handle() const = 0;
+  // What `ask` puts on it, behind `ready` and between `begun` and `done`, which are recorded.
+  virtual void put(const Event& ready, Event& begun, Event& done,
+                   const std::function<void()>& ask) = 0;
+};
+
 // Work that was recorded once, to be asked for again as a whole.
 class Recording {
  public:
@@ -66,6 +78,10 @@ class DeviceQueue {
   // `begun` and `done`, which it records. From any thread, one at a time.
   virtual void copy(std::span<const Copy> parts, const Event& ready, const Event& free,
                     Event& begun, Event& done) = 0;
+  // The queue outlives it. From any thread.
+  virtual std::unique_ptr<Lane> make_lane() = 0;
+  // Whether an event was passed as recorded last. From any thread.
+  virtual bool is_over(const Event& event) const = 0;
   // When an event was passed, as the host's clock has it. After everything is done.
   virtual std::chrono::steady_clock::time_point passed(const Event& event) const = 0;
   // The kernels that `ask` asks for, which do not run now and will find the same addresses; null

@@ -10,14 +10,22 @@
 
 #include "executor/process_group.h"
 #include "graph/error.h"
+#include "tests/host_channel.h"
 
 namespace headrace {
 
-// Processes that are threads: what a transport does, without one.
+// Processes that are threads: what a transport does, without one. Their messages go between
+// memories of the host, or between devices that have queues.
 class ThreadGroups {
  public:
-  explicit ThreadGroups(int size)
-      : meeting_(size), slots_(static_cast<size_t>(size)), plans_(static_cast<size_t>(size)) {}
+  explicit ThreadGroups(int size, bool between_queues = false)
+      : between_queues_(between_queues),
+        meeting_(size),
+        slots_(static_cast<size_t>(size)),
+        plans_(static_cast<size_t>(size)) {}
+
+  // The ways of all channels that were made, in their order.
+  const std::vector<std::shared_ptr<HostPipe>>& pipes() const { return pipes_; }
 
   // Runs work(group of that rank) on a thread per rank and waits for all; rethrows the first error.
   void run(const std::function<void(ProcessGroup&)>& work) {
@@ -118,7 +126,10 @@ class ThreadGroups {
       all_.meeting_.arrive_and_wait();
     }
 
+    bool between_queues() const override { return all_.between_queues_; }
+
     std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) override {
+      HEADRACE_CHECK(!all_.between_queues_);
       if (rank_ == 0) {
         auto mail = std::make_shared<Mail>();
         mail->done.resize(all_.slots_.size());
@@ -130,14 +141,34 @@ class ThreadGroups {
       return std::make_unique<Messages>(std::move(mail), rank_, std::move(messages));
     }
 
+    std::vector<std::unique_ptr<PeerChannel>> channels(
+        const std::vector<PeerChannelEnds>& ends) override {
+      HEADRACE_CHECK(all_.between_queues_);
+      const size_t made = all_.pipes_.size();
+      all_.meeting_.arrive_and_wait();
+      if (rank_ == 0)
+        for (size_t c = 0; c < ends.size(); ++c)
+          all_.pipes_.push_back(std::make_shared<HostPipe>());
+      all_.meeting_.arrive_and_wait();
+      std::vector<std::unique_ptr<PeerChannel>> channels(ends.size());
+      for (size_t c = 0; c < ends.size(); ++c) {
+        HEADRACE_CHECK((ends[c].lane != nullptr) == (rank_ == ends[c].from || rank_ == ends[c].to));
+        if (ends[c].lane != nullptr)
+          channels[c] = std::make_unique<HostChannel>(all_.pipes_[made + c], ends[c].lane);
+      }
+      return channels;
+    }
+
    private:
     ThreadGroups& all_;
     int rank_;
   };
 
+  const bool between_queues_;
   std::barrier<> meeting_;
   std::vector<void*> slots_;
   std::vector<std::shared_ptr<Mail>> plans_;
+  std::vector<std::shared_ptr<HostPipe>> pipes_;
 };
 
 }  // namespace headrace

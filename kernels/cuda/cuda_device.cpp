@@ -41,6 +41,37 @@ class Stream {
   cudaStream_t it_ = nullptr;
 };
 
+// The device that a call is about, until the end of the block: the caller may be another's thread.
+class OnDevice {
+ public:
+  explicit OnDevice(int device) {
+    check(cudaGetDevice(&before_), "ask for the device");
+    check(cudaSetDevice(device), "take the device");
+  }
+  ~OnDevice() { cudaSetDevice(before_); }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+class CudaLane : public Lane {
+ public:
+  void* handle() const override { return stream_.get(); }
+
+  void put(const Event& ready, Event& begun, Event& done,
+           const std::function<void()>& ask) override {
+    check(cudaStreamWaitEvent(stream_.get(), CudaEvent::of(ready)), "wait for an event");
+    check(cudaEventRecord(CudaEvent::of(begun), stream_.get()), "record an event");
+    ask();
+    check(cudaEventRecord(CudaEvent::of(done), stream_.get()), "record an event");
+  }
+
+ private:
+  Stream stream_;
+};
+
 class CudaGraph : public Recording {
  public:
   CudaGraph(cudaGraphExec_t graph, Queue queue) : graph_(graph), queue_(queue) {}
@@ -71,12 +102,19 @@ class CudaQueue : public DeviceQueue {
   }
 
   std::unique_ptr<Event> make_event() override {
-    int current = 0;  // the caller may be another device's thread
-    check(cudaGetDevice(&current), "ask for the device");
-    check(cudaSetDevice(device_), "take the device");
-    auto event = std::make_unique<CudaEvent>();
-    check(cudaSetDevice(current), "take the device");
-    return event;
+    const OnDevice here(device_);
+    return std::make_unique<CudaEvent>();
+  }
+
+  std::unique_ptr<Lane> make_lane() override {
+    const OnDevice here(device_);
+    return std::make_unique<CudaLane>();
+  }
+
+  bool is_over(const Event& event) const override {
+    const cudaError_t code = cudaEventQuery(CudaEvent::of(event));
+    if (code != cudaErrorNotReady) check(code, "look at an event");
+    return code == cudaSuccess;
   }
 
   void record(Event& event) override {

@@ -96,6 +96,8 @@ class MpiGroup : public ProcessGroup {
           "sum");
   }
 
+  bool between_queues() const override { return false; }
+
   std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) override {
     return std::make_unique<MpiMessages>(comm_, messages);
   }

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -92,6 +93,33 @@ class Cuda(HeadraceTest):
         write_mlp_data(self.folder / "data.npz", 60)
         self.assertIn(plugin["refused"], self.refuse(*MLP_TRAINING, "--devices", "cuda:0"))
         self.json(*MLP_TRAINING, "--steps", 2)
+
+
+class Nccl(HeadraceTest):
+    """The transport where it was built, as far as it comes without a GPU."""
+
+    def setUp(self):
+        super().setUp()
+        if not (pathlib.Path(os.environ["HEADRACE"]).parent / "plugins/nccl.so").exists():
+            self.skipTest("the plugin nccl was not built")
+        write_mlp_data(self.folder / "data.npz", 60)
+
+    def test_it_needs_a_launcher(self):
+        self.assertIn("torchrun", self.refuse(*MLP_TRAINING, "--transport", "nccl"))
+
+    # The processes meet, and find that their devices are not of the kind that it serves.
+    def test_cpus_are_refused_once_all_have_met(self):
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            port = listening.getsockname()[1]
+        places = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port - 1)}
+        started = [subprocess.Popen(
+            command(*MLP_TRAINING, "--transport", "nccl", "--devices", "cpu:2"), text=True,
+            stderr=subprocess.PIPE, cwd=self.folder, env={**os.environ, **places, "RANK": str(rank)})
+            for rank in (1, 0)]
+        said = [process.communicate(timeout=60)[1] for process in started]
+        self.assertEqual([process.returncode for process in started], [2, 2], said)
+        self.assertEqual("".join(said).count("CPUs need --transport mpi, GPUs nccl"), 1)
 
 
 if __name__ == "__main__":

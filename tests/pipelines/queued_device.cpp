@@ -86,6 +86,10 @@ class QueuedEvent : public Event {
     at_ = Clock::now();
     changed_.notify_all();
   }
+  bool is_over() const {
+    const std::lock_guard lock(mutex_);
+    return passed_ >= asked_;
+  }
   void await(int64_t version) const {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return passed_ >= version; });
@@ -105,6 +109,30 @@ class QueuedEvent : public Event {
 
 QueuedEvent& own(Event& event) { return static_cast<QueuedEvent&>(event); }
 const QueuedEvent& own(const Event& event) { return static_cast<const QueuedEvent&>(event); }
+
+void pass(Worker& worker, QueuedEvent& event) {
+  worker.ask([&event, version = event.ask()] { event.pass(version); }, true);
+}
+void await(Worker& worker, const QueuedEvent& event) {
+  worker.ask([&event, version = event.asked()] { event.await(version); }, true);
+}
+
+// The handle is where tasks are asked for, a HostLane.
+class QueuedLane : public Lane {
+ public:
+  void* handle() const override { return &tasks_; }
+  void put(const Event& ready, Event& begun, Event& done,
+           const std::function<void()>& ask) override {
+    await(worker_, own(ready));
+    pass(worker_, own(begun));
+    ask();
+    pass(worker_, own(done));
+  }
+
+ private:
+  Worker worker_;
+  mutable HostLane tasks_ = [this](std::function<void()> task) { worker_.ask(std::move(task)); };
+};
 
 class HostQueue : public DeviceQueue {
  public:
@@ -133,6 +161,8 @@ class HostQueue : public DeviceQueue {
       copies_.ask([part] { std::memcpy(part.target, part.source, part.bytes); });
     pass(copies_, own(done));
   }
+  std::unique_ptr<Lane> make_lane() override { return std::make_unique<QueuedLane>(); }
+  bool is_over(const Event& event) const override { return own(event).is_over(); }
   Clock::time_point passed(const Event& event) const override { return own(event).at(); }
 
   std::unique_ptr<Recording> recorded(const std::function<void()>& ask) override {
@@ -155,13 +185,6 @@ class HostQueue : public DeviceQueue {
     HostQueue& queue_;
     const Tasks tasks_;
   };
-
-  static void pass(Worker& worker, QueuedEvent& event) {
-    worker.ask([&event, version = event.ask()] { event.pass(version); }, true);
-  }
-  static void await(Worker& worker, const QueuedEvent& event) {
-    worker.ask([&event, version = event.asked()] { event.await(version); }, true);
-  }
 
   Tasks* recording_ = nullptr;
   Worker kernels_, copies_;

@@ -1,0 +1,47 @@
+// GPUs of the processes that torchrun, srun or mpirun started (NCCL 2.28).
+
+#include <cstdlib>
+
+#include "graph/error.h"
+#include "plugins/transports/launcher.h"
+#include "plugins/transports/nccl_group.h"
+#include "plugins/transports/socket_group.h"
+#include "plugins/transports/transport.h"
+
+namespace headrace {
+namespace {
+
+constexpr auto kPatience = std::chrono::minutes(2);  // for all processes to come up
+
+std::unique_ptr<ProcessGroup> join() {
+  const auto started = launched();
+  if (!started)
+    throw Error("--transport nccl: neither torchrun, srun nor mpirun started several processes");
+  // With fewer queues of the hardware than streams, a stream that waits holds up another that it
+  // has nothing to do with, and two GPUs each other. Read when a process first uses a GPU.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
+  return make_nccl_group(make_socket_group(*started, kPatience));
+}
+
+}  // namespace
+}  // namespace headrace
+
+extern "C" HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(void) {
+  static constexpr headrace::TransportTable table = {sizeof(headrace::TransportTable),
+                                                     headrace::join};
+  static constexpr headrace_plugin plugin = {
+      HEADRACE_PLUGIN_MAGIC,
+      HEADRACE_ABI_MAJOR,
+      HEADRACE_ABI_MINOR,
+      sizeof(headrace_plugin),
+      HEADRACE_KIND_TRANSPORT,
+      "nccl",
+      HEADRACE_PLUGIN_VERSION,
+      "GPUs of the processes that torchrun, srun or mpirun started, by NCCL.",
+      headrace::kTransportTag,
+      nullptr,
+      0,
+      sizeof(headrace_option),
+      &table};
+  return &plugin;
+}

@@ -1,0 +1,124 @@
+// Devices that work behind their callers' backs over several processes, as GPUs with NCCL do: here
+// CPUs whose kernels and messages run on threads of their own, in processes that are threads.
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "executor/devices.h"
+#include "kernels/cpu/cpu_device.h"
+#include "tests/pipelines/fixture_run.h"
+#include "tests/pipelines/queued_device.h"
+#include "tests/thread_group.h"
+
+namespace headrace {
+namespace {
+
+using Devices = std::vector<std::unique_ptr<Device>>;
+
+constexpr int kSteps = 4;  // kernels as they are, recorded, replayed
+
+Devices queued_cpus(int count, ProcessGroup& group, const std::function<void()>& on_kernel = {}) {
+  Devices devices(static_cast<size_t>(count));
+  for (int d = 0; d < count; ++d)
+    if (group.owner(d, count) == group.rank())
+      devices[static_cast<size_t>(d)] = make_queued_device(make_cpu_device(d, 1), on_kernel);
+  return devices;
+}
+
+// Slows some kernels down, so that whatever is not waited for is overtaken.
+void dawdle() {
+  static thread_local std::mt19937 random(std::random_device{}());
+  if (random() % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
+void expect_same_bits(const FixtureRun& run, int processes) {
+  FixtureRun alone = run;
+  alone.devices = "cpu:1";
+  alone.stages_per_device = 1;
+  alone.scheduler = "gpipe";
+  FixtureTraining single(alone);
+  std::vector<double> losses;
+  for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
+  ThreadGroups(processes, true).run([&](ProcessGroup& group) {
+    FixtureTraining training(run, queued_cpus(device_count(run.devices), group, dawdle),
+                             {.group = &group});
+    for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
+    EXPECT_EQ(differing(single.weights(), training.weights()), "") << run.scheduler;
+    EXPECT_FALSE(training.pipeline().transfers().empty());
+  });
+}
+
+TEST(QueuedProcesses, TheBitsOfOneDeviceOverTwo) {
+  for (const char* scheduler : {"breadth-first", "zb-v"})
+    expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx",
+                      .devices = "cpu:2",
+                      .stages_per_device = 2,
+                      .scheduler = scheduler},
+                     2);
+}
+
+// Some neighbours share a process, others do not; the tied weights and the norm go across.
+TEST(QueuedProcesses, TheBitsOfOneDeviceOverThreeWithFour) {
+  expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx",
+                    .devices = "cpu:4",
+                    .scheduler = "1f1b",
+                    .clip_norm = 0.5},
+                   3);
+}
+
+TEST(QueuedProcesses, SkipConnectionsOverTwo) {
+  expect_same_bits({.model = "models/heat-unet/heat-unet.onnx",
+                    .devices = "cpu:2",
+                    .stages_per_device = 2,
+                    .scheduler = "interleaved",
+                    .batch = 4,
+                    .loss = "mse"},
+                   2);
+}
+
+// What stops a run: the second process never sends, and the first is told why.
+void expect_failure(const std::function<void(ThreadGroups&)>& happens, std::chrono::seconds timeout,
+                    const testing::Matcher<const std::string&>& message) {
+  const FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx",
+                       .devices = "cpu:2",
+                       .scheduler = "1f1b"};
+  ThreadGroups groups(2, true);
+  groups.run([&](ProcessGroup& group) {
+    FixtureTraining training(run, queued_cpus(2, group), {.group = &group, .timeout = timeout});
+    if (group.rank() == 1) return;
+    happens(groups);
+    EXPECT_THAT([&] { training.step(); }, testing::ThrowsMessage<RunError>(message));
+  });
+}
+
+TEST(QueuedProcesses, AMessageThatNeverComesIsAnError) {
+  expect_failure([](ThreadGroups&) {}, std::chrono::seconds(1),
+                 testing::MatchesRegex("waited 1 s for (gradients|activations) of micro-batch 0 "
+                                       "from stage . to stage . .between device . and device ..*"));
+}
+
+TEST(QueuedProcesses, ALostProcessIsAnError) {
+  expect_failure(
+      [](ThreadGroups& groups) {
+        for (const auto& pipe : groups.pipes()) pipe->lose();
+      },
+      std::chrono::seconds(60), testing::HasSubstr("the other end is lost"));
+}
+
+TEST(QueuedProcesses, AFailureOfOneDeviceEndsItsProcess) {
+  const FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx",
+                       .devices = "cpu:2",
+                       .scheduler = "1f1b"};
+  ThreadGroups(2, true).run([&](ProcessGroup& group) {
+    std::atomic<int> kernels = 0;
+    const auto fail = [&] {
+      if (++kernels == 10) throw RunError("kernel {} of rank {}", 10, group.rank());
+    };
+    FixtureTraining training(run, queued_cpus(2, group, fail), {.group = &group});
+    EXPECT_THAT([&] { training.step(); },
+                testing::ThrowsMessage<RunError>(testing::HasSubstr("kernel 10")));
+  });
+}
+
+}  // namespace
+}  // namespace headrace

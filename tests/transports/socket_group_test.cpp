@@ -1,0 +1,83 @@
+#include "plugins/transports/socket_group.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "graph/error.h"
+#include "tests/transports/meeting.h"
+
+namespace headrace {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(SocketGroup, BroadcastsFromEveryRoot) {
+  meet(4, [](const std::unique_ptr<ProcessGroup>& group) {
+    for (int root = 0; root < 4; ++root) {
+      std::vector<int> values(100000, group->rank());
+      group->broadcast(values.data(), values.size() * sizeof(int), root);
+      EXPECT_EQ(values, std::vector<int>(values.size(), root));
+      std::string text = group->rank() == root ? "of " + std::to_string(root) : "";
+      broadcast(*group, text, root);
+      EXPECT_EQ(text, "of " + std::to_string(root));
+    }
+  });
+}
+
+TEST(SocketGroup, SumsOverAll) {
+  meet(3, [](const std::unique_ptr<ProcessGroup>& group) {
+    for (int step = 0; step < 50; ++step) {
+      std::vector<double> values = {1, step + group->rank() * 0.5, 0};
+      values[2] = group->rank() == 2 ? 7 : 0;
+      group->sum(values);
+      EXPECT_THAT(values, ElementsAre(3, 3 * step + 1.5, 7));
+    }
+    group->sum({});
+  });
+}
+
+Launched place(int rank, int size, int port) {
+  return {.launcher = "test", .rank = rank, .size = size, .host = "127.0.0.1", .port = port};
+}
+
+TEST(SocketGroup, WhoeverDoesNotComeIsMissed) {
+  EXPECT_THAT([] { make_socket_group(place(0, 2, 29977), std::chrono::seconds(1)); },
+              testing::ThrowsMessage<RunError>(
+                  HasSubstr("only 1 of 2 processes came to port 29977 within 1 s")));
+  EXPECT_THAT(
+      [] { make_socket_group(place(1, 2, 29978), std::chrono::seconds(1)); },
+      testing::ThrowsMessage<RunError>(HasSubstr("rank 1 cannot reach rank 0 at 127.0.0.1:29978")));
+}
+
+// Somebody of another run comes to the port first.
+TEST(SocketGroup, StrangersAreSentAway) {
+  std::thread first([] {
+    const auto group = make_socket_group(place(0, 2, 29979), std::chrono::seconds(20));
+    double rank = 0;
+    group->sum({&rank, 1});
+    EXPECT_EQ(rank, 1);
+  });
+  const auto stranger = make_socket_group(place(1, 3, 29979), std::chrono::seconds(20));
+  const auto group = make_socket_group(place(1, 2, 29979), std::chrono::seconds(20));
+  double rank = 1;
+  group->sum({&rank, 1});
+  EXPECT_EQ(rank, 1);
+  first.join();
+}
+
+TEST(SocketGroup, WhoeverLeavesIsNamed) {
+  meet(2, [](std::unique_ptr<ProcessGroup> group) {
+    if (group->rank() == 1) return group.reset();
+    double one = 1;
+    EXPECT_THAT(
+        [&] {
+          group->sum({&one, 1});
+        },
+        testing::ThrowsMessage<RunError>(HasSubstr("rank 0 lost rank 1")));
+  });
+}
+
+}  // namespace
+}  // namespace headrace
