@@ -108,6 +108,7 @@ class Check:
         if fixed:
             np.savez(folder / "fixed.npz", **fixed)
             self.options += ["--fixed-inputs", folder / "fixed.npz"]
+        self.options += [word for glob in net.freeze for word in ("--freeze", glob)]
         self.free = free_dimensions(self.path, batch)
         self.options += [word for text in self.free for word in ("--bind", text)]
         self.fixed = folder / "fixed.npz" if fixed else "-"
@@ -125,7 +126,8 @@ class Check:
     def gradient(self) -> bool:
         report = json.loads(call(
             GRADIENT_CHECK, self.path, self.folder / "batch.npz", self.fixed,
-            self.folder / "exact.npz", self.directions, *self.losses[1::2], *self.free))
+            self.folder / "exact.npz", self.directions, *self.losses[1::2], *self.free,
+            *("freeze " + glob for glob in self.net.freeze)))
         self.row["parameters"] = report["parameters"]
         self.row["gradient"] = report["furthest"]
         return report["furthest"] <= 1e-4

@@ -1,12 +1,13 @@
 // Gradients of a model's loss on one batch, in f64 by the reference kernels, against central
 // differences along random directions of its weights.
 //
-//   gradient_check MODEL.onnx BATCH.npz FIXED.npz|- GRADIENTS.npz DIRECTIONS {LOSS |
-//   DIMENSION=N}...
+//   gradient_check MODEL.onnx BATCH.npz FIXED.npz|- GRADIENTS.npz DIRECTIONS
+//                  {LOSS | DIMENSION=N | "freeze GLOB"}...
 //
-// Prints the loss and the furthest difference as JSON and writes the gradients in f32. Each
-// direction moves every weight, in proportion to the size of its tensor's values; after those, as
-// many directions move a few sampled weights alone.
+// Prints the loss, each direction's derivative by the gradients and by differences, and the
+// furthest of them as JSON, and writes the gradients in f32. Each direction moves every weight, in
+// proportion to the size of its tensor's values; after those, as many directions move a few sampled
+// weights alone.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -90,25 +91,29 @@ nlohmann::ordered_json check(const PreparedModel& prepared, Feeds feeds, int dir
   FiniteDifferences differences(training, std::move(feeds));
   write_gradients(training, differences.gradients(), gradients_file);
   double furthest = 0;
+  nlohmann::ordered_json found;
   for (int n = 0; n < 2 * directions; ++n) {
     const uint64_t salt = static_cast<uint64_t>(n) + 1;
     const Direction direction =
         n < directions ? all_weights(training, salt) : sampled_weights(training, salt);
     const double product = differences.product(direction).value;
-    double nearest = std::numeric_limits<double>::infinity();
+    double nearest = std::numeric_limits<double>::infinity(), nearest_derivative = 0;
     for (const double step : kSteps) {
       const double derivative = differences.derivative(direction, step);
       const double off = std::fabs(derivative - product) /
                          std::max({std::fabs(derivative), std::fabs(product), 1e-9});
-      if (off < nearest) nearest = off;
+      if (off < nearest) nearest = off, nearest_derivative = derivative;
       if (nearest < kNear) break;
     }
+    found.push_back(
+        {{"gradients", product}, {"differences", nearest_derivative}, {"off", nearest}});
     furthest = std::max(furthest, nearest);
   }
   return {{"loss", differences.loss()},
           {"parameters", training.gradients.size()},
           {"unreached", training.unreached.size()},
-          {"furthest", furthest}};
+          {"furthest", furthest},
+          {"directions", found}};
 }
 
 int run(int count, char** arguments) {
@@ -119,8 +124,11 @@ int run(int count, char** arguments) {
   if (arguments[3] != std::string("-")) config.fixed_inputs = arguments[3];
   for (int i = 6; i < count; ++i) {
     const std::string text = arguments[i];
+    const std::string freeze = "freeze ";
     const size_t equals = text.rfind('=');
-    if (equals == std::string::npos)
+    if (text.starts_with(freeze))
+      config.freeze.push_back(text.substr(freeze.size()));
+    else if (equals == std::string::npos)
       config.losses.push_back(text);
     else
       config.bind[text.substr(0, equals)] = std::stoll(text.substr(equals + 1));

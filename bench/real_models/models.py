@@ -30,6 +30,8 @@ class Net:
     batch: int = 4
     rate: float = 0.01  # of the 30 steps of SGD
     fixed: tuple[str, ...] = ()  # inputs that are the same in every batch
+    # Weights that only choose, as in a comparison: the loss jumps with them and has no differences.
+    freeze: tuple[str, ...] = ()
     differences: bool = True  # False: numbers so large that differences in double say nothing
 
 
