@@ -35,6 +35,7 @@ ordered_json to_json(const StageSummary& stage) {
       {"stage", stage.stage},
       {"device", stage.device},
       {"nodes", {{"F", stage.nodes[0]}, {"I", stage.nodes[1]}, {"W", stage.nodes[2]}}},
+      {"recomputed", stage.recomputed},
       {"first", stage.first},
       {"last", stage.last}};
   json.update(cost_json(stage.cost));
@@ -111,6 +112,10 @@ void print_stages(const PlanSummary& summary) {
                milliseconds(stage.cost.backward_weight_s), bytes(stage.cost.parameter_bytes),
                bytes(stage.cost.activation_bytes), stage.first + " .. " + stage.last});
   fmt::print("\n{}", clip_lines(table.text(), output_columns()));
+  for (const auto& stage : summary.stages)
+    if (stage.recomputed > 0)
+      fmt::print("stage {} computes {} of its nodes again in the backward pass\n", stage.stage,
+                 stage.recomputed);
 }
 
 void print_channels(const PlanSummary& summary) {

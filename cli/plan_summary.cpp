@@ -14,6 +14,7 @@ StageSummary summarize_stage(const Graph& graph, const StagePlan& plan, size_t s
     const Node& node = graph.node(id);
     if (node.phase == Phase::update) continue;
     ++summary.nodes[static_cast<size_t>(node.phase)];
+    summary.recomputed += node.repeats != kNoNode ? 1 : 0;
     if (node.phase != Phase::forward) continue;
     if (summary.first.empty()) summary.first = name_of(node);
     summary.last = name_of(node);
@@ -51,7 +52,7 @@ PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
     if (node.phase == Phase::forward) summary.forward_flops += flops;
   }
   for (size_t s = 0; s < plan.plan.nodes.size(); ++s)
-    summary.stages.push_back(summarize_stage(graph, plan.plan, s));
+    summary.stages.push_back(summarize_stage(graph_of(model, plan).graph, plan.plan, s));
   for (const Channel& channel : plan.plan.channels)
     summary.channels.push_back(summarize_channel(graph, channel));
   return summary;

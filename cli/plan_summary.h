@@ -13,6 +13,7 @@ namespace headrace {
 struct StageSummary {
   int stage = 0, device = 0;
   std::array<int64_t, 3> nodes = {};  // of the phases F, I and W
+  int64_t recomputed = 0;             // of I and W, forward nodes that run once more
   std::string first = {}, last = {};  // forward nodes
   StageCost cost = {};
 };

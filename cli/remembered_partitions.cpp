@@ -10,7 +10,9 @@ PartitionAnswer RememberedPartitions::solve(const PartitionProblem& problem) con
   if (problem.simulate) return strategy_->solve(problem);
   const bool limited = std::ranges::any_of(
       problem.devices, [](const PartitionDevice& device) { return device.memory_bytes > 0; });
-  const Key key{problem.microbatches, problem.device_of_stage,
+  const bool keeps = std::ranges::any_of(
+      problem.nodes, [](const PartitionNode& node) { return node.activation_bytes > 0; });
+  const Key key{problem.microbatches, problem.device_of_stage, limited && keeps,
                 limited ? problem.in_flight_of_stage : std::vector<int>{}};
   auto it = answers_.find(key);
   if (it == answers_.end()) {

@@ -23,8 +23,9 @@ class RememberedPartitions final : public PartitionStrategy {
   PartitionAnswer solve(const PartitionProblem& problem) const override;
 
  private:
-  // Micro-batches, the devices of the stages and, where memory counts, what each stage holds.
-  using Key = std::tuple<int, std::vector<int>, std::vector<int>>;
+  // Micro-batches, the devices of the stages and, where memory counts, whether activations are kept
+  // and of how many micro-batches.
+  using Key = std::tuple<int, std::vector<int>, bool, std::vector<int>>;
   struct Answer {
     PartitionAnswer answer = {};
     std::string refused = {};

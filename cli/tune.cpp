@@ -29,6 +29,7 @@ using nlohmann::ordered_json;
 struct Found {
   std::string scheduler = {}, partitioner = {};
   int stages_per_device = 1, microbatches = 1;
+  int64_t recomputed_stages = 0;
   double step_s = 0, bubble = 0;  // predicted, and so is the memory
   std::vector<int64_t> peak_bytes = {};
   std::optional<MeasuredSteps> measured = {};
@@ -187,6 +188,8 @@ class Search {
                        .partitioner = partitioner.name,
                        .stages_per_device = run.stages_per_device,
                        .microbatches = run.microbatches,
+                       .recomputed_stages =
+                           std::ranges::count_if(attempt.plan->plan.cost, &StageCost::recomputes),
                        .step_s = attempt.plan->simulation.step_s,
                        .bubble = attempt.plan->simulation.bubble_makespan,
                        .peak_bytes = predicted_peak_bytes(*attempt.plan)});
@@ -213,6 +216,7 @@ ordered_json to_json(const Found& found) {
                       {"partitioner", found.partitioner},
                       {"stages_per_device", found.stages_per_device},
                       {"microbatches", found.microbatches},
+                      {"recomputed_stages", found.recomputed_stages},
                       {"step_s_predicted", found.step_s},
                       {"predicted_bubble", found.bubble},
                       {"predicted_peak_bytes", found.peak_bytes}};
@@ -249,6 +253,7 @@ void report_text(const Search& search, const Settings& settings, size_t shown) {
                                             {"partitioner"},
                                             {"micro-batches", Align::right},
                                             {"stages", Align::right},
+                                            {"recomputed", Align::right},
                                             {"predicted step", Align::right},
                                             {"bubble", Align::right},
                                             {"peak memory", Align::right}};
@@ -261,6 +266,7 @@ void report_text(const Search& search, const Settings& settings, size_t shown) {
                                       found.partitioner,
                                       fmt::format("{}", found.microbatches),
                                       fmt::format("{}", found.stages_per_device),
+                                      fmt::format("{}", found.recomputed_stages),
                                       show_seconds(found.step_s),
                                       show_percent(found.bubble),
                                       largest(found.peak_bytes)};

@@ -310,19 +310,20 @@ class Compiler {
       for (const ValueId output : node.outputs)
         outputs.push_back(output == kNoValue ? Place{}
                                              : place_of(local_[slot(output, turn.microbatch)]));
+      const StepUse step{.reads = reads_step(node), .microbatch = turn.microbatch};
       bool first = true;
       for (const ValueId output : node.outputs)
         if (accumulator_of_root_.contains(output)) first = begun.insert(output).second && first;
       if (!prepared.accumulates || first) {
-        program_.add_call(*prepared.write, inputs, outputs, reads_step(node));
+        program_.add_call(*prepared.write, inputs, outputs, step);
       } else if (prepared.accumulate != nullptr) {
-        program_.add_call(*prepared.accumulate, inputs, outputs, reads_step(node));
+        program_.add_call(*prepared.accumulate, inputs, outputs, step);
       } else {
         const auto kept = outputs;
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
             outputs[o] = {.arena_offset = scratch_.at({turn.position, node.outputs[o]})};
-        program_.add_call(*prepared.write, inputs, outputs, reads_step(node));
+        program_.add_call(*prepared.write, inputs, outputs, step);
         for (size_t o = 0; o < outputs.size(); ++o)
           if (accumulator_of_root_.contains(node.outputs[o]))
             program_.add_call(kernel_for("Add", node.outputs[o]), {kept[o], outputs[o]}, {kept[o]});

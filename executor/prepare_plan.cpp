@@ -10,6 +10,7 @@
 #include "executor/time_node.h"
 #include "graph/error.h"
 #include "graph/nearest.h"
+#include "graph/recompute.h"
 #include "partitioner/reuse.h"
 #include "scheduler/data_parallel.h"
 #include "scheduler/in_flight.h"
@@ -167,30 +168,81 @@ void require_memory(const Simulation& simulation, const std::vector<PartitionDev
   }
 }
 
+// Which stages compute their activations once more.
+enum class Recompute : uint8_t { none, where_needed, all };
+
+Recompute recompute_of(const RunConfig& config) {
+  const std::vector<std::string> known = {"auto", "none", "stage"};
+  if (std::ranges::find(known, config.recompute) == known.end())
+    throw Error("--recompute: unknown '{}'; did you mean '{}'?", config.recompute,
+                nearest(config.recompute, known));
+  if (config.recompute == "stage") return Recompute::all;
+  return config.recompute == "auto" && !config.memory.empty() ? Recompute::where_needed
+                                                              : Recompute::none;
+}
+
 // How a model is planned for a scheduler and devices. Borrows the model and the scheduler.
 class Planner {
  public:
   Planner(const PreparedModel& prepared, const RunConfig& config, const Scheduler& scheduler,
-          const PlanCosts& costs)
+          const PlanCosts& costs, Recompute mode)
       : prepared_(prepared),
         scheduler_(scheduler),
         setting_(partition_setting(prepared, config, scheduler, costs)),
         rates_(costs.rates),
         links_(links_of(costs)),
         data_parallel_(costs.data_parallel),
-        node_seconds_(step_seconds(prepared, costs)) {}
+        node_seconds_(step_seconds(prepared, costs)),
+        mode_(mode) {}
 
+  // What is computed again needs no memory until then: how much it needs shows at the peak.
   PartitionProblem problem() const {
-    return problem_of(prepared_, node_seconds_, scheduler_, setting_);
+    PartitionProblem problem = problem_of(prepared_, node_seconds_, scheduler_, setting_);
+    if (mode_ == Recompute::none) return problem;
+    for (PartitionNode& node : problem.nodes) {
+      node.activation_bytes = 0;
+      if (mode_ == Recompute::all) node.backward_input_s += node.forward_s;
+    }
+    return problem;
   }
 
   // All that follows from a cut; without the problem and its score. Throws Error where a device
   // would hold too much.
   PreparedPlan plan(const std::vector<int>& stage_of_unit) const {
+    std::vector<bool> again(static_cast<size_t>(stages()));
+    if (mode_ == Recompute::all) {
+      const std::vector<int> held = expected_in_flight(scheduler_, setting_);
+      for (size_t s = 0; s < again.size(); ++s) again[s] = held[s] > 1;
+    }
+    PreparedPlan result = plan_with(stage_of_unit, again);
+    if (mode_ == Recompute::where_needed)
+      while (const auto stage = stage_to_recompute(result, again)) {
+        again[*stage] = true;
+        result = plan_with(stage_of_unit, again);
+      }
+    require_memory(result.simulation, setting_.devices, scheduler_.name());
+    return result;
+  }
+
+ private:
+  int stages() const { return static_cast<int>(setting_.device_of_stage.size()); }
+
+  // The plan where the chosen stages compute again, whatever memory it takes.
+  PreparedPlan plan_with(const std::vector<int>& stage_of_unit,
+                         const std::vector<bool>& again) const {
     PreparedPlan result;
     result.node_seconds = node_seconds_;
     result.stage_of_unit = stage_of_unit;
-    result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
+    if (std::ranges::find(again, true) == again.end()) {
+      result.plan = stage_plan(prepared_.training, stage_of_unit, node_seconds_, setting_);
+    } else {
+      std::vector<int> stage = unit_of_node(prepared_.training.graph);
+      for (int& unit : stage) unit = stage_of_unit[static_cast<size_t>(unit)];
+      result.recomputed =
+          std::make_shared<const TrainingGraph>(recompute(prepared_.training, stage, again));
+      result.plan = stage_plan(*result.recomputed, stage_of_unit,
+                               with_repeats(result.recomputed->graph, node_seconds_), setting_);
+    }
     // An update reads parameter, gradient and state and writes all but the gradient; replicas that
     // split the state update a part each.
     const int parts = data_parallel_.sharding == Sharding::none ? 1 : data_parallel_.replicas;
@@ -206,13 +258,32 @@ class Planner {
     for (const PartitionDevice& device : setting_.devices) machine.speed.push_back(device.speed);
     const Schedule whole = add_collectives(result.schedule, data_parallel_);
     result.simulation = simulate(lower(whole, result.plan), result.plan, result.links, machine);
-    require_memory(result.simulation, setting_.devices, scheduler_.name());
     for (const ActionTime& update : result.simulation.update)
       result.update_s = std::max(result.update_s, update.end_s - update.start_s);
     return result;
   }
 
- private:
+  // Of the first device that holds too much, the stage that gives back most; none where all devices
+  // are within their limits or nothing is left to give.
+  std::optional<size_t> stage_to_recompute(const PreparedPlan& plan,
+                                           const std::vector<bool>& again) const {
+    const std::vector<int> held = in_flight_of_stages(plan.schedule, stages());
+    for (size_t d = 0; d < setting_.devices.size(); ++d) {
+      const int64_t limit = setting_.devices[d].memory_bytes;
+      if (limit == 0 || plan.simulation.peak_memory[d].bytes <= limit) continue;
+      std::optional<size_t> best;
+      int64_t most = 0;
+      for (size_t s = 0; s < again.size(); ++s) {
+        const int64_t bytes = plan.plan.cost[s].activation_bytes * (held[s] - 1);
+        if (plan.plan.device[s] != static_cast<int>(d) || again[s] || bytes <= most) continue;
+        best = s;
+        most = bytes;
+      }
+      return best;
+    }
+    return std::nullopt;
+  }
+
   const PreparedModel& prepared_;
   const Scheduler& scheduler_;
   PartitionSetting setting_;
@@ -220,6 +291,7 @@ class Planner {
   Links links_;
   DataParallel data_parallel_;
   std::vector<double> node_seconds_;
+  const Recompute mode_;
 };
 
 }  // namespace
@@ -258,11 +330,11 @@ Links measured_links(const DeviceRates& rates) {
           .send_when_ready = true};
 }
 
-PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
-                              const Scheduler& scheduler, const PlanCosts& costs) {
-  const auto planner = std::make_shared<const Planner>(prepared, config, scheduler, costs);
+namespace {
+
+PartitionProblem problem_for(const std::shared_ptr<const Planner>& planner, bool simulate) {
   PartitionProblem problem = planner->problem();
-  if (!config.simulate_cuts) return problem;
+  if (!simulate) return problem;
   problem.simulate = [planner, asked = problem](const std::vector<int>& stage_of_unit) {
     try {
       check_partition(asked, stage_of_unit, "cuts to be simulated");
@@ -274,23 +346,48 @@ PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& co
   return problem;
 }
 
-PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
-                          const Scheduler& scheduler, const PartitionStrategy& strategy,
-                          const PlanCosts& costs) {
-  PartitionProblem problem = plan_problem(prepared, config, scheduler, costs);
+PreparedPlan planned(const std::shared_ptr<const Planner>& planner,
+                     const PartitionStrategy& strategy, bool simulate) {
+  PartitionProblem problem = problem_for(planner, simulate);
   const std::vector<int> stage_of_unit = strategy.partition(problem);
   check_partition(problem, stage_of_unit, strategy.name());
-  PreparedPlan result = Planner(prepared, config, scheduler, costs).plan(stage_of_unit);
+  PreparedPlan result = planner->plan(stage_of_unit);
   result.score = score_partition(problem, stage_of_unit);
   problem.simulate = nullptr;
   result.problem = std::move(problem);
   return result;
 }
 
+}  // namespace
+
+PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
+                              const Scheduler& scheduler, const PlanCosts& costs) {
+  const Recompute mode = recompute_of(config) == Recompute::all ? Recompute::all : Recompute::none;
+  return problem_for(std::make_shared<const Planner>(prepared, config, scheduler, costs, mode),
+                     config.simulate_cuts);
+}
+
+PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
+                          const Scheduler& scheduler, const PartitionStrategy& strategy,
+                          const PlanCosts& costs) {
+  const auto plan = [&](Recompute mode) {
+    return planned(std::make_shared<const Planner>(prepared, config, scheduler, costs, mode),
+                   strategy, config.simulate_cuts);
+  };
+  const Recompute mode = recompute_of(config);
+  if (mode != Recompute::where_needed) return plan(mode);
+  try {
+    return plan(Recompute::none);
+  } catch (const Error&) {
+    // Some device would hold too much: cut anew for stages that may compute again.
+    return plan(mode);
+  }
+}
+
 PreparedPlan plan_of_cut(const PreparedModel& prepared, const RunConfig& config,
                          const Scheduler& scheduler, const std::vector<int>& stage_of_unit,
                          const PlanCosts& costs) {
-  return Planner(prepared, config, scheduler, costs).plan(stage_of_unit);
+  return Planner(prepared, config, scheduler, costs, recompute_of(config)).plan(stage_of_unit);
 }
 
 std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,

@@ -14,9 +14,9 @@ double busy_seconds(const std::vector<ActionRecord>& records) {
 }
 
 uint32_t DeviceProgram::add_call(const Kernel& kernel, const std::vector<Place>& inputs,
-                                 const std::vector<Place>& outputs, bool reads_step) {
+                                 const std::vector<Place>& outputs, const StepUse& step) {
   calls_.push_back({.kernel = &kernel,
-                    .reads_step = reads_step,
+                    .step = step,
                     .first_input = static_cast<uint32_t>(input_places_.size()),
                     .inputs = static_cast<uint32_t>(inputs.size()),
                     .first_output = static_cast<uint32_t>(output_places_.size()),
@@ -71,13 +71,14 @@ void DeviceProgram::find_stretches() {
   stretches_.clear();
   for (size_t i = 0; i < instructions_.size(); ++i) {
     const Instruction instruction = instructions_[i];
-    if (instruction.kind != InstructionKind::run || calls_[instruction.index].reads_step) continue;
+    if (instruction.kind != InstructionKind::run || calls_[instruction.index].step.reads) continue;
     if (stretches_.empty() || stretches_.back().end != i) stretches_.push_back({.begin = i});
     stretches_.back().end = i + 1;
   }
 }
 
-void DeviceProgram::call(const Call& call, const StepContext& context, void* workspace) const {
+void DeviceProgram::call(const Call& call, StepContext context, void* workspace) const {
+  context.microbatch = call.step.microbatch;
   call.kernel->run({.inputs = {input_pointers_.data() + call.first_input, call.inputs},
                     .outputs = {output_pointers_.data() + call.first_output, call.outputs},
                     .workspace = workspace,
@@ -99,7 +100,7 @@ size_t DeviceProgram::replay(DeviceQueue& queue, size_t at, const StepContext& c
   return stretch->end;
 }
 
-void DeviceProgram::run(Device& device, Communicator& communicator, StepContext context,
+void DeviceProgram::run(Device& device, Communicator& communicator, const StepContext& context,
                         void* workspace, std::chrono::steady_clock::time_point step_start,
                         const std::function<void(const Action&)>& begins) {
   DeviceQueue* queue = device.queue();
@@ -139,7 +140,6 @@ void DeviceProgram::run(Device& device, Communicator& communicator, StepContext 
         break;
       case InstructionKind::begin_action: {
         const Action& action = actions_[instruction.index].action;
-        context.microbatch = action.microbatch;
         in_action = true;
         if (begins) begins(action);
         if (queue != nullptr) queue->open_range(action_names_[instruction.index].c_str());

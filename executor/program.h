@@ -32,10 +32,17 @@ struct Place {
   int64_t arena_offset = -1;  // used when address is null; both unset: no tensor
 };
 
+// What a kernel makes of StepContext: where it reads it, it differs from step to step, so it cannot
+// be recorded, and wants to know the micro-batch that it works on.
+struct StepUse {
+  bool reads = false;
+  int microbatch = 0;
+};
+
 // A prepared kernel and the places it works on, as indices into the program's tables.
 struct Call {
   const Kernel* kernel = nullptr;
-  bool reads_step = false;  // it differs from step to step, so it cannot be recorded
+  StepUse step;
   uint32_t first_input = 0, inputs = 0, first_output = 0, outputs = 0;
 };
 
@@ -52,7 +59,7 @@ double busy_seconds(const std::vector<ActionRecord>& records);
 class DeviceProgram {
  public:
   uint32_t add_call(const Kernel& kernel, const std::vector<Place>& inputs,
-                    const std::vector<Place>& outputs, bool reads_step = false);
+                    const std::vector<Place>& outputs, const StepUse& step = {});
   void add(InstructionKind kind, size_t index) {
     instructions_.push_back({kind, static_cast<uint32_t>(index)});
   }
@@ -64,7 +71,7 @@ class DeviceProgram {
   void bind(std::byte* arena);
   // Runs on the calling thread, `device`'s, until the device is done. Throws what a kernel throws,
   // or Stopped. `begins` is told every action that begins, or whose kernels are asked for.
-  void run(Device& device, Communicator& communicator, StepContext context, void* workspace,
+  void run(Device& device, Communicator& communicator, const StepContext& context, void* workspace,
            std::chrono::steady_clock::time_point step_start,
            const std::function<void(const Action&)>& begins = {});
 
@@ -86,7 +93,7 @@ class DeviceProgram {
   };
 
   void find_stretches();
-  void call(const Call& call, const StepContext& context, void* workspace) const;
+  void call(const Call& call, StepContext context, void* workspace) const;
   // The instruction behind the stretch that begins at `at`; `at` itself where none does.
   size_t replay(DeviceQueue& queue, size_t at, const StepContext& context, void* workspace);
   void settle_records(std::chrono::steady_clock::time_point step_start);

@@ -26,6 +26,7 @@ struct RunConfig {
   std::string precision = "f32";     // of products and convolutions; or "bf16", "f16"
   std::string cost = "analytic";     // or "profile", or a file of measured costs
   std::string memory;                // limits of the devices (device_limits.h)
+  std::string recompute = "auto";    // or "none", "stage" (session.h)
   bool simulate_cuts = true;         // partitioners may ask what a step takes
   std::vector<double> device_speed;  // seconds are the costs' divided by it; empty: 1 everywhere
   std::map<std::string, int64_t> bind;

@@ -159,11 +159,15 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   return prepared;
 }
 
+const TrainingGraph& graph_of(const PreparedModel& prepared, const PreparedPlan& plan) {
+  return plan.recomputed ? *plan.recomputed : prepared.training;
+}
+
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
                                         std::vector<std::unique_ptr<Device>> devices,
                                         const Processes& processes) {
-  return std::make_unique<Pipeline>(PipelineSpec{.training = prepared.training,
+  return std::make_unique<Pipeline>(PipelineSpec{.training = graph_of(prepared, plan),
                                                  .metrics = prepared.correct_counts,
                                                  .plan = plan.plan,
                                                  .schedule = plan.schedule,

@@ -45,6 +45,8 @@ Links measured_links(const DeviceRates& rates);
 
 // What will run where and when, and what that is predicted to take.
 struct PreparedPlan {
+  // The model's graph with the nodes that stages run once more; null: none does.
+  std::shared_ptr<const TrainingGraph> recomputed;
   std::vector<double> node_seconds;
   PartitionProblem problem;
   std::vector<int> stage_of_unit;
@@ -67,8 +69,11 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
 // places them. Borrows the model and the scheduler for its simulation of cuts.
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
                               const Scheduler& scheduler, const PlanCosts& costs);
-// Throws Error when a device would hold more than config.memory allows, by the partitioner's count
-// or at the schedule's peak.
+// Stages compute their activations once more in the backward pass, in place of keeping them
+// (graph/recompute.h), as config.recompute says: "none"; "stage", all that hold more than one
+// micro-batch at a time; or "auto", as few as keep every device within config.memory, none without
+// it. Throws Error when a device would hold more than that, by the partitioner's count or at the
+// schedule's peak.
 PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config,
                           const Scheduler& scheduler, const PartitionStrategy& strategy,
                           const PlanCosts& costs);
@@ -79,6 +84,8 @@ PreparedPlan plan_of_cut(const PreparedModel& prepared, const RunConfig& config,
 // What every forward node costs with all that stays with it, as a stage by itself.
 std::vector<StageCost> unit_costs(const PreparedModel& prepared, const RunConfig& config,
                                   const std::vector<double>& node_seconds);
+// The graph that a plan runs.
+const TrainingGraph& graph_of(const PreparedModel& prepared, const PreparedPlan& plan);
 std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const PreparedPlan& plan,
                                         const RunConfig& config,
                                         std::vector<std::unique_ptr<Device>> devices,

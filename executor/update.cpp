@@ -95,7 +95,7 @@ class UpdateCompiler {
     programs.apply.add_call(prepare(programs.apply, memory, update_op(spec_.optimizer),
                                     update_attributes(spec_.optimizer), gradient.parameter,
                                     inputs.size(), outputs.size()),
-                            inputs, outputs, /*reads_step=*/true);
+                            inputs, outputs, StepUse{.reads = true});
   }
 
   // A kernel whose tensors are all like the parameter, save SquaredNorm's scalar result.

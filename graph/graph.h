@@ -57,7 +57,8 @@ struct Node {
   std::vector<ValueId> outputs = {};
   Attributes attributes;
   Phase phase = Phase::forward;
-  NodeId origin = kNoNode;  // backward: the forward node that it differentiates and stays with
+  NodeId origin = kNoNode;   // backward: the forward node that it differentiates and stays with
+  NodeId repeats = kNoNode;  // backward: the forward node that it runs once more (recompute.h)
 };
 
 // Values and nodes are held by index and never removed one by one: a pass that drops or reorders

@@ -146,7 +146,7 @@ StagePlan stage_plan(const TrainingGraph& training, const std::vector<int>& stag
 
   const auto stage_of = [&](size_t node) { return stage_of_unit[static_cast<size_t>(unit[node])]; };
   std::map<std::pair<ValueId, int>, Channel> channels;
-  std::set<std::pair<ValueId, size_t>> held, stashed;
+  std::set<std::pair<ValueId, size_t>> held, stashed, repeated;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     const auto s = static_cast<size_t>(stage_of(n));
@@ -180,6 +180,10 @@ StagePlan stage_plan(const TrainingGraph& training, const std::vector<int>& stag
       // What W reads outlives I, whether F or I made it.
       const bool activation = graph.node(storage.producer).phase == Phase::forward;
       if (activation && held.insert({stored, s}).second) cost.activation_bytes += storage.bytes();
+      const Node& maker = graph.node(storage.producer);
+      if (maker.repeats != kNoNode && repeated.insert({stored, s}).second)
+        (maker.phase == Phase::backward_input ? cost.recomputed_bytes
+                                              : cost.recomputed_weight_bytes) += storage.bytes();
       if (node.phase == Phase::backward_weight &&
           graph.node(storage.producer).phase != Phase::backward_weight &&
           stashed.insert({stored, s}).second)

@@ -18,6 +18,11 @@ struct StageCost {
   int64_t optimizer_bytes = 0;
   int64_t activation_bytes = 0;    // of F, lives until I
   int64_t weight_stash_bytes = 0;  // of F and I, lives on from I to W
+  // Of F, made once more (graph/recompute.h): while I runs, while W runs, or both while B does.
+  int64_t recomputed_bytes = 0;
+  int64_t recomputed_weight_bytes = 0;
+
+  bool recomputes() const { return recomputed_bytes > 0 || recomputed_weight_bytes > 0; }
 };
 
 // A value that one stage makes and another reads. Any two stages may be joined: skip connections

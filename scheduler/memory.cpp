@@ -55,14 +55,17 @@ class Changes {
         break;
       case ActionKind::backward:
         gradients_begin(part.stage, time.start_s);
+        recomputed(cost.recomputed_bytes + cost.recomputed_weight_bytes, time);
         change(time.end_s, &MemoryPoint::activations, -cost.activation_bytes);
         break;
       case ActionKind::backward_input:
+        recomputed(cost.recomputed_bytes, time);
         change(time.end_s, &MemoryPoint::activations, -cost.activation_bytes);
         change(time.end_s, &MemoryPoint::weight_stash, cost.weight_stash_bytes);
         break;
       case ActionKind::backward_weight:
         gradients_begin(part.stage, time.start_s);
+        recomputed(cost.recomputed_weight_bytes, time);
         change(time.end_s, &MemoryPoint::weight_stash, -cost.weight_stash_bytes);
         break;
       case ActionKind::unshard:
@@ -85,6 +88,11 @@ class Changes {
       default:  // transfers
         break;
     }
+  }
+
+  void recomputed(int64_t bytes, const ActionTime& time) {
+    change(time.start_s, &MemoryPoint::activations, bytes);
+    change(time.end_s, &MemoryPoint::activations, -bytes);
   }
 
   void gradients_begin(int stage, double time_s) {

@@ -12,7 +12,7 @@ namespace headrace {
 // What a device holds from one moment on, in bytes.
 struct MemoryPoint {
   double time_s = 0;
-  int64_t activations = 0;   // from the start of F to the end of B or I
+  int64_t activations = 0;   // from the start of F to the end of B or I; what is recomputed
   int64_t weight_stash = 0;  // from the end of I to the end of W
   int64_t parameters = 0;    // this replica's, and what is gathered
   int64_t gradients = 0;     // this replica's, and what is not yet reduced

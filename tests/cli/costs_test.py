@@ -101,6 +101,12 @@ class Limits(HeadraceTest):
             error = self.refuse(*command, "--memory", "1kB")
             self.assertIn("memory", error)
 
+    def test_recomputation_is_one_of_three(self):
+        self.assertIn("did you mean 'stage'", self.refuse(*PLAN, "--recompute", "stages"))
+        plan = self.json(*PLAN, "--scheduler", "gpipe", "--recompute", "stage")
+        for stage in plan["stages"]:
+            self.assertGreater(stage["recomputed"], 0)
+
     def test_a_list_has_one_size_for_each_device(self):
         self.assertIn("3 values for 2 devices", self.refuse(*PLAN, "--memory", "1GB,2GB,3GB"))
         self.assertIn("'much'", self.refuse(*PLAN, "--memory", "much"))

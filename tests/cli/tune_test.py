@@ -1,6 +1,6 @@
 """`tune`: the best plan by simulation, and a run file of it."""
 
-from headrace import FIXTURES, HeadraceTest
+from headrace import FIXTURES, MODELS, HeadraceTest
 
 MLP = FIXTURES / "mlp.dynamo.onnx"
 MODEL = (MLP, "--batch", 16, "--loss", "cross-entropy", "--devices", "cpu:2",
@@ -43,6 +43,24 @@ class Tune(HeadraceTest):
         for row in fitting["best"]:
             self.assertLessEqual(max(row["predicted_peak_bytes"]), limit)
         self.assertIn("no plan fits", self.refuse(*TUNE, "--memory", "1kB"))
+
+    # Under a limit that no plan keeps to which keeps everything, stages compute again.
+    def test_recomputes_where_memory_asks_for_it(self):
+        unet = ("tune", MODELS / "heat-unet/heat-unet.onnx", "--batch", 32, "--loss", "mse",
+                "--devices", "cpu:2", "--threads-per-device", 1, "--schedulers", "gpipe,breadth-first",
+                "--partitioners", "balanced", "--try-microbatches", "8", "--top", 100)
+        free = self.json(*unet)["best"]
+        self.assertEqual({row["recomputed_stages"] for row in free}, {0})
+        limit = min(max(row["predicted_peak_bytes"]) for row in free) - 1
+        self.assertIn("no plan fits", self.refuse(*unet, "--memory", limit, "--recompute", "none"))
+        fitting = self.json(*unet, "--memory", limit, "--output", "run.toml")["best"]
+        for row in fitting:
+            self.assertGreater(row["recomputed_stages"], 0)
+            self.assertLessEqual(max(row["predicted_peak_bytes"]), limit)
+        plan = self.json("plan", "run.toml")
+        self.assertEqual(plan["step_s_predicted"], fitting[0]["step_s_predicted"])
+        self.assertEqual(sum(stage["recomputed"] > 0 for stage in plan["stages"]),
+                         fitting[0]["recomputed_stages"])
 
     def test_writes_a_run_file_that_trains(self):
         (self.folder / "runs").mkdir()

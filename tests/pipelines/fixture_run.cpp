@@ -42,6 +42,8 @@ RunConfig config_of(const FixtureRun& run) {
   config.rate.peak = 1e-3;
   config.clip_norm = run.clip_norm;
   config.precision = run.precision;
+  config.recompute = run.recompute;
+  config.memory = run.memory;
   config.seed = 3;
   return config;
 }
@@ -69,10 +71,9 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
   const auto strategy = registry.load_partitioner(run.partitioner);
   prepared_ = prepare_model(config_, **std::find_if(devices.begin(), devices.end(),
                                                     [](const auto& d) { return d != nullptr; }));
-  const PreparedPlan plan =
-      prepare_plan(prepared_, config_, *scheduler, *strategy,
-                   {{}, node_seconds(prepared_.training, config_.microbatches, DeviceRates{})});
-  pipeline_ = make_pipeline(prepared_, plan, config_, std::move(devices), processes);
+  plan_ = prepare_plan(prepared_, config_, *scheduler, *strategy,
+                       {{}, node_seconds(prepared_.training, config_.microbatches, DeviceRates{})});
+  pipeline_ = make_pipeline(prepared_, plan_, config_, std::move(devices), processes);
 }
 
 void FixtureTraining::feed(int64_t step) {

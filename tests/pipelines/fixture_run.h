@@ -24,6 +24,8 @@ struct FixtureRun {
   std::string optimizer = "adamw";
   double clip_norm = 0;
   std::string precision = "f32";
+  std::string recompute = "auto";
+  std::string memory = {};
 };
 
 // A run that was prepared from a fixture, fed with random data that only depends on the step.
@@ -37,11 +39,13 @@ class FixtureTraining {
   void feed(int64_t step);
   Pipeline& pipeline() { return *pipeline_; }
   const PreparedModel& prepared() const { return prepared_; }
+  const PreparedPlan& plan() const { return plan_; }
   std::map<std::string, HostTensor> weights() const { return read_weights(*pipeline_); }
 
  private:
   RunConfig config_;
   PreparedModel prepared_;
+  PreparedPlan plan_;
   std::unique_ptr<Pipeline> pipeline_;
   int64_t step_ = 0;
 };

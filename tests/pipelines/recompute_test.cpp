@@ -1,0 +1,143 @@
+// Stages that compute their activations again in the backward pass (graph/recompute.h).
+#include <gmock/gmock.h>
+
+#include "graph/error.h"
+#include "tests/loader/onnx_text.h"
+#include "tests/pipelines/fixture_run.h"
+
+namespace headrace {
+namespace {
+
+constexpr int kSteps = 4;
+
+const FixtureRun kUnet{.model = "models/heat-unet/heat-unet.onnx",
+                       .devices = "cpu:2",
+                       .stages_per_device = 2,
+                       .batch = 64,
+                       .microbatches = 8,
+                       .loss = "mse"};
+
+int64_t repeated_nodes(FixtureTraining& training) {
+  int64_t repeated = 0;
+  for (const Node& node : training.pipeline().training().graph.nodes())
+    repeated += node.repeats != kNoNode ? 1 : 0;
+  return repeated;
+}
+
+void expect_same_bits(FixtureRun run) {
+  run.recompute = "none";
+  const auto kept = train_fixture(run, kSteps);
+  run.recompute = "stage";
+  struct Variant {
+    const char* devices;
+    int stages_per_device;
+    const char* scheduler;
+  };
+  for (const Variant& variant : {Variant{"cpu:1", 1, "gpipe"}, Variant{"cpu:4", 1, "1f1b"},
+                                 Variant{"cpu:2", 2, "breadth-first"}, Variant{"cpu:2", 1, "zb-h1"},
+                                 Variant{"cpu:2", 2, "zb-v"}, Variant{"cpu:2", 2, "dualpipe-v"}}) {
+    run.devices = variant.devices;
+    run.stages_per_device = variant.stages_per_device;
+    run.scheduler = variant.scheduler;
+    FixtureTraining training(run);
+    EXPECT_GT(repeated_nodes(training), 0) << variant.scheduler;
+    for (int step = 0; step < kSteps; ++step) training.step();
+    EXPECT_EQ(differing(kept, training.weights()), "")
+        << run.model << " " << variant.devices << " " << variant.scheduler;
+  }
+}
+
+TEST(Recompute, TheSameBits) {
+  expect_same_bits({.model = "tests/fixtures/resnet_train.legacy.onnx"});
+  expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx"});
+  expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx", .clip_norm = 0.5});
+  expect_same_bits({.model = "models/heat-unet/heat-unet.onnx", .loss = "mse"});
+}
+
+// The second draw is the first.
+TEST(Recompute, TheSameBitsWithDropout) {
+  const TemporaryFolder folder;
+  write_onnx(parse_onnx(R"(
+    g (float[N,4] x) => (float[N,3] y)
+    <float[4,4] w = {0.5,-1,0.25,2,-0.5,1,0.75,-2,1.5,-0.25,1.25,-1.5,0.1,0.2,0.3,0.4},
+     float[4,3] v = {0.5,-1,0.25,2,-0.5,1,0.75,-2,1.5,-0.25,1.25,-1.5},
+     float ratio = {0.3}, bool training = {1}> {
+      h = MatMul(x, w)
+      t = Tanh(h)
+      d = Dropout(t, ratio, training)
+      y = MatMul(d, v)
+    })"),
+             folder / "model.onnx");
+  expect_same_bits({.model = folder / "model.onnx", .partitioner = "uniform"});
+}
+
+TEST(Recompute, HoldsLess) {
+  for (const char* scheduler : {"gpipe", "breadth-first"}) {
+    FixtureRun run = kUnet;
+    run.scheduler = scheduler;
+    if (run.scheduler == "gpipe") run.stages_per_device = 1;
+    run.recompute = "none";
+    FixtureTraining keeping(run);
+    run.recompute = "stage";
+    FixtureTraining repeating(run);
+    const auto kept = keeping.pipeline().peak_bytes(), again = repeating.pipeline().peak_bytes();
+    const auto predicted = predicted_peak_bytes(repeating.plan());
+    for (size_t d = 0; d < kept.size(); ++d) {
+      const auto bytes = static_cast<double>(again[d]);
+      EXPECT_LT(bytes, 0.65 * static_cast<double>(kept[d])) << scheduler;
+      // With two stages on a device buffers of transfers, which nobody predicts, are most of it.
+      if (run.stages_per_device == 1) {
+        EXPECT_NEAR(bytes / static_cast<double>(predicted[d]), 1, 0.2) << scheduler;
+      }
+    }
+  }
+}
+
+// As few stages as it takes, and none without a limit.
+TEST(Recompute, WhereMemoryAsksForIt) {
+  FixtureRun run = kUnet;
+  run.scheduler = "breadth-first";
+  FixtureTraining free(run);
+  EXPECT_EQ(repeated_nodes(free), 0);
+  const auto kept = predicted_peak_bytes(free.plan());
+  run.recompute = "stage";
+  FixtureTraining all(run);
+  const auto least = predicted_peak_bytes(all.plan());
+
+  run.recompute = "auto";
+  const auto limited_to = [&](int64_t bytes) {
+    run.memory = std::to_string(bytes);
+    return FixtureTraining(run);
+  };
+  FixtureTraining wide = limited_to(*std::ranges::max_element(kept));
+  EXPECT_EQ(repeated_nodes(wide), 0);
+  const int64_t between = (*std::ranges::max_element(kept) + *std::ranges::max_element(least)) / 2;
+  FixtureTraining some = limited_to(between);
+  EXPECT_GT(repeated_nodes(some), 0);
+  EXPECT_LT(repeated_nodes(some), repeated_nodes(all));
+  for (const int64_t bytes : predicted_peak_bytes(some.plan())) EXPECT_LE(bytes, between);
+  run.recompute = "none";
+  EXPECT_THROW(limited_to(between), Error);
+  run.recompute = "auto";
+  EXPECT_THROW(limited_to(*std::ranges::max_element(least) / 2), Error);
+}
+
+// Nothing is gained where a stage never holds two micro-batches.
+TEST(Recompute, NotWhereTheBackwardPassFollowsAtOnce) {
+  FixtureRun run = kUnet;
+  run.stages_per_device = 1;
+  run.scheduler = "1f1b";
+  run.recompute = "stage";
+  FixtureTraining training(run);
+  const Graph& graph = training.pipeline().training().graph;
+  const StagePlan& plan = training.pipeline().plan();
+  const auto repeats = [&](size_t stage) {
+    return std::ranges::any_of(plan.nodes[stage],
+                               [&](NodeId id) { return graph.node(id).repeats != kNoNode; });
+  };
+  EXPECT_TRUE(repeats(0));
+  EXPECT_FALSE(repeats(1));
+}
+
+}  // namespace
+}  // namespace headrace
