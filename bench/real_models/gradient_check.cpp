@@ -26,7 +26,7 @@ namespace {
 
 // A right gradient agrees where neither the kinks between two points nor rounding spoil the
 // differences, a wrong one nowhere.
-constexpr double kSteps[] = {1e-6, 1e-7, 1e-8, 1e-9, 1e-10};
+constexpr double kSteps[] = {1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-5, 1e-4, 1e-3};
 constexpr double kNear = 1e-6;
 constexpr size_t kSampled = 16;
 

@@ -32,6 +32,7 @@ class Net:
     fixed: tuple[str, ...] = ()  # inputs that are the same in every batch
     # Weights that only choose, as in a comparison: the loss jumps with them and has no differences.
     freeze: tuple[str, ...] = ()
+    single: float = 1e-2  # how far the gradient in single precision may be off
     differences: bool = True  # False: numbers so large that differences in double say nothing
 
 

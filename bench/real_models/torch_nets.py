@@ -75,6 +75,9 @@ def at(name: str, exporter: str, size: int) -> Callable[[], Path]:
 
 # Of SGD; with their normalisation folded away these leave all bounds at the others' rate.
 RATES = {"efficientnet_v2_s": 1e-4, "inception_v3": 1e-7}
+# So many ReLUs sit near their kinks that PyTorch's own single precision is 0.8e-2 (googlenet,
+# regnet_x) to 1.5e-2 (resnext50) off its double.
+ROUGH = {"googlenet", "regnet_x_400mf", "resnet50", "resnext50_32x4d"}
 # The numbers of regions whose equality masks shifted windows; the default exporter writes them out.
 REGIONS = (200, 252, 303, 355, 407, 459, 511, 563, 615, 1016, 1067, 1118, 1169, 1322)
 FREEZE = {("swin_t", "dynamo"): tuple(f"val_{n}" for n in REGIONS)}
@@ -83,5 +86,6 @@ FREEZE = {("swin_t", "dynamo"): tuple(f"val_{n}" for n in REGIONS)}
 def nets() -> list[Net]:
     return [Net(f"{name}.{exporter}", at(name, exporter, size), floats("image", 3, size, size),
                 [("cross-entropy", "logits")], batch=4,
-                rate=RATES.get(name, 1e-3), freeze=FREEZE.get((name, exporter), ()))
+                rate=RATES.get(name, 1e-3), freeze=FREEZE.get((name, exporter), ()),
+                single=3e-2 if name in ROUGH else 1e-2)
             for name, size in NETS.items() for exporter in ("legacy", "dynamo")]
