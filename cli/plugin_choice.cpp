@@ -49,15 +49,15 @@ ChosenPlugins choose_plugins(const Settings& settings) {
 
 namespace {
 
-// By the variables that launchers set: the mpirun of Open MPI and of MPICH, and for GPUs, which
-// need no MPI, torchrun and srun.
+// By the variables that launchers set: the mpirun of Open MPI, for CPUs that of MPICH, and for
+// GPUs, which need no MPI, torchrun and srun.
 bool started_with_others(bool cpus) {
   const auto several = [](const char* variable) {
     const char* count = std::getenv(variable);
     return count != nullptr && std::atoi(count) > 1;
   };
-  if (several("OMPI_COMM_WORLD_SIZE") || several("PMI_SIZE")) return true;
-  return !cpus && (several("WORLD_SIZE") || several("SLURM_STEP_NUM_TASKS"));
+  if (several("OMPI_COMM_WORLD_SIZE")) return true;
+  return cpus ? several("PMI_SIZE") : several("WORLD_SIZE") || several("SLURM_STEP_NUM_TASKS");
 }
 
 }  // namespace

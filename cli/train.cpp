@@ -34,8 +34,9 @@ class Display {
             .rebalanced = [this](const Rebalanced& move) { rebalanced(move); }};
   }
 
-  void finish() {
+  void finish(const TrainReport& report) {
     if (progress_) progress_->finish();
+    for (size_t n = model_notes_; n < report.notes.size(); ++n) spdlog::info("{}", report.notes[n]);
   }
 
  private:
@@ -43,6 +44,7 @@ class Display {
     // The measured step and the simulated one have the same actions. Better now than at the end.
     if (report_) check_drawable(2 * actions_in(plan.simulation));
     for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
+    model_notes_ = prepared.model.notes.size();
     batch_ = prepared.microbatch_size * plan.schedule.microbatches;
     sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
   }
@@ -80,6 +82,7 @@ class Display {
   std::FILE* evaluations_;
   bool report_;
   std::optional<Progress> progress_;
+  size_t model_notes_ = 0;
   int64_t batch_ = 0;
   int64_t epoch_ = 0;
   bool sequences_ = false;  // a sample has several targets, as tokens have
@@ -153,7 +156,7 @@ TrainReport train_here(const Settings& settings, const Processes& processes) {
   Display display(settings.json, !settings.report.empty());
   TrainReport report = train(settings.run, settings.train, *plugins.scheduler, *plugins.partitioner,
                              display.observer(), processes);
-  display.finish();
+  display.finish(report);
   return report;
 }
 

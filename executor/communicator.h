@@ -66,8 +66,8 @@ std::unique_ptr<Communicator> make_inproc_communicator(int devices, std::vector<
 
 // Between devices that have queues, all of one kind: within this process by copies, and with others
 // by channels. Null stands for other processes' devices. Waiting is then the devices' affair: the
-// calls return when the copy or the message has been asked for. A message that takes longer than
-// the time-out, or whose channel is lost, is a RunError of check(). Together.
+// calls return when the copy or the message has been asked for. When no message arrives for the
+// time-out though one is due, or a channel is lost, that is a RunError of check(). Together.
 std::unique_ptr<Communicator> make_queued_communicator(ProcessGroup& group,
                                                        std::vector<DeviceQueue*> queues,
                                                        const std::vector<Transfer>& transfers,

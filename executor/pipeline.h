@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "executor/device_team.h"
@@ -106,7 +107,9 @@ class Pipeline {
   // The update of the last training step; its action says nothing.
   ActionTime update(int device) const;
   double step_seconds() const { return step_seconds_; }  // of the last pass, update included
-  std::vector<int64_t> peak_bytes() const;               // per device: weights, state, arena
+  // What its devices leave to others (Device::detours), of those in this process.
+  std::set<std::string> detours() const;
+  std::vector<int64_t> peak_bytes() const;  // per device: weights, state, arena
 
  private:
   TransferTable compile(PassSpec pass, const Schedule& schedule,

@@ -132,6 +132,13 @@ std::vector<MeasuredTransfer> Pipeline::transfers() const {
   return all;
 }
 
+std::set<std::string> Pipeline::detours() const {
+  std::set<std::string> all;
+  for (const auto& device : devices_)
+    if (device) all.merge(device->detours());
+  return all;
+}
+
 std::vector<int64_t> Pipeline::peak_bytes() const {
   std::vector<int64_t> bytes;
   for (size_t d = 0; d < devices_.size(); ++d)

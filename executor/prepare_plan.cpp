@@ -133,8 +133,8 @@ PartitionProblem problem_of(const PreparedModel& prepared, const std::vector<dou
   return problem;
 }
 
-// What the plan tells a scheduler. A device's memory is what parameters, gradients and optimizer
-// state leave of it.
+// What the plan tells a scheduler. A device's memory is what parameters, gradients, optimizer state
+// and recomputation leave of it.
 ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& setting) {
   ScheduleRequest request = request_for(plan, setting.microbatches, setting.link_latency_s);
   request.devices = static_cast<int>(setting.devices.size());
@@ -149,22 +149,22 @@ ScheduleRequest schedule_request(const StagePlan& plan, const PartitionSetting& 
       (*seconds)[s] /= speed;
     int64_t& limit = request.memory_limit_bytes[static_cast<size_t>(plan.device[s])];
     if (limit > 0)
-      limit = std::max<int64_t>(
-          1, limit - cost.parameter_bytes - cost.gradient_bytes - cost.optimizer_bytes);
+      limit = std::max<int64_t>(1, limit - cost.parameter_bytes - cost.gradient_bytes -
+                                       cost.optimizer_bytes - cost.recomputed_bytes -
+                                       cost.recomputed_weight_bytes);
   }
   return request;
 }
 
 void require_memory(const Simulation& simulation, const std::vector<PartitionDevice>& devices,
-                    const std::string& scheduler) {
+                    const std::string& scheduler, bool recomputes) {
   for (size_t d = 0; d < devices.size(); ++d) {
     const int64_t peak = simulation.peak_memory[d].bytes, limit = devices[d].memory_bytes;
     if (limit > 0 && peak > limit)
       throw Error(
-          "scheduler {}: device {} would hold {} bytes at its peak, its limit is {}; use more "
-          "devices, "
-          "smaller micro-batches or a scheduler that holds fewer of them",
-          scheduler, d, peak, limit);
+          "scheduler {}: device {} would hold {} bytes at its peak, its limit is {}; use {}more "
+          "devices, smaller micro-batches or a scheduler that holds fewer of them",
+          scheduler, d, peak, limit, recomputes ? "" : "--recompute auto, ");
   }
 }
 
@@ -220,7 +220,8 @@ class Planner {
         again[*stage] = true;
         result = plan_with(stage_of_unit, again);
       }
-    require_memory(result.simulation, setting_.devices, scheduler_.name());
+    require_memory(result.simulation, setting_.devices, scheduler_.name(),
+                   mode_ != Recompute::none);
     return result;
   }
 
@@ -379,7 +380,8 @@ PreparedPlan prepare_plan(const PreparedModel& prepared, const RunConfig& config
   try {
     return plan(Recompute::none);
   } catch (const Error&) {
-    // Some device would hold too much: cut anew for stages that may compute again.
+    // A partitioner's refusal does not tell its reason, so this may be for naught; as a rule some
+    // device would hold too much, and stages that may compute again are cut otherwise.
     return plan(mode);
   }
 }

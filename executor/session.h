@@ -66,7 +66,8 @@ PreparedModel prepare_model(const RunConfig& config, Device& device);
 // measured comes from the cache or is measured now.
 PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Device& device);
 // What a strategy is asked to do: the model's units, the devices, and the stages as the scheduler
-// places them. Borrows the model and the scheduler for its simulation of cuts.
+// places them. Under "auto" (prepare_plan) that nothing is recomputed. Borrows the model and the
+// scheduler for its simulation of cuts.
 PartitionProblem plan_problem(const PreparedModel& prepared, const RunConfig& config,
                               const Scheduler& scheduler, const PlanCosts& costs);
 // Stages compute their activations once more in the backward pass, in place of keeping them

@@ -319,6 +319,11 @@ class Trainer {
       report_.notes.push_back(
           fmt::format("{} of {} steps overflowed f16 and updated nothing; the loss's scale is {}",
                       report_.overflowed_steps, report_.steps, pipeline_->loss_scale().value));
+    if (const auto detours = pipeline_->detours(); !detours.empty())
+      report_.notes.push_back(fmt::format(
+          "the devices have no kernels for {}: the host runs them, with copies there and "
+          "back",
+          fmt::join(detours, ", ")));
     report_.plan = plan_.plan;
     report_.predicted = plan_.simulation;
     if (report_.steps > 0) report_.measured = measured_simulation(*pipeline_);

@@ -18,9 +18,11 @@ Stages nodes_of_stages(const Graph& graph, const std::vector<int>& stage, size_t
   return nodes;
 }
 
+// What another micro-batch's forward pass overwrites.
 std::set<ValueId> replaced_states(const TrainingGraph& training) {
   std::set<ValueId> states;
-  for (const StateUpdate& update : training.state_updates) states.insert(update.state);
+  for (const StateUpdate& update : training.state_updates)
+    states.insert({update.state, update.replacement});
   return states;
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -117,6 +118,8 @@ class Device {
   // when `accumulate` is asked for and no implementation can; otherwise throws Error that lists why
   // each refused.
   virtual std::unique_ptr<Kernel> prepare(const KernelRequest& request) = 0;
+  // Operators of kernels prepared so far that another device runs, with copies there and back.
+  virtual std::set<std::string> detours() const { return {}; }
   // Row-major host bytes to and from a value of this layout, behind all kernels asked for before;
   // `host` may be reused at once, and is whole at once. Any thread, while no other uses the device.
   virtual void upload(const TensorType& type, const Layout& layout, const void* host,

@@ -198,7 +198,8 @@ class CudaDevice : public Device {
                  .tf32 = options.tf32,
                  .libraries = &libraries_,
                  .host = host_.get(),
-                 .staging = &staging_} {
+                 .staging = &staging_,
+                 .detours = &detours_} {
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, index), "read the device's properties");
     description_ = fmt::format("{}, sm_{}{}{}", properties.name, properties.major, properties.minor,
@@ -239,6 +240,8 @@ class CudaDevice : public Device {
     taken(index_);
     return cuda::prepare(context_, request, library_implementations(request.node->op));
   }
+
+  std::set<std::string> detours() const override { return detours_; }
 
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {
@@ -303,6 +306,7 @@ class CudaDevice : public Device {
   CudaQueue queue_;
   Libraries libraries_;
   std::unique_ptr<Device> host_;
+  std::set<std::string> detours_;
   CudaEvent uploaded_;
   void* pinned_ = nullptr;
   size_t pinned_bytes_ = 0;

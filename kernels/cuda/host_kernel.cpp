@@ -139,7 +139,9 @@ std::unique_ptr<Kernel> prepare_on_host(const Context& context, const KernelRequ
   KernelRequest on_host = request;
   for (Layout& layout : on_host.input_layouts) layout = {};
   for (Layout& layout : on_host.output_layouts) layout = {};
-  return std::make_unique<HostKernel>(context, request, context.host->prepare(on_host));
+  auto kernel = context.host->prepare(on_host);
+  context.detours->insert(request.node->op);
+  return std::make_unique<HostKernel>(context, request, std::move(kernel));
 }
 
 }  // namespace headrace::cuda

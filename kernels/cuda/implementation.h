@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "kernels/cuda/queue.h"
@@ -16,10 +18,11 @@ class Staging;     // kernels/cuda/host_kernel.h
 // What the kernels of one device share.
 struct Context {
   Queue queue = {};
-  bool tf32 = false;               // products of f32 may round their factors to TF32
-  Libraries* libraries = nullptr;  // null in the twin, which runs no library
-  Device* host = nullptr;          // runs what has no kernel here
-  Staging* staging = nullptr;      // pinned memory for that
+  bool tf32 = false;                         // products of f32 may round their factors to TF32
+  Libraries* libraries = nullptr;            // null in the twin, which runs no library
+  Device* host = nullptr;                    // runs what has no kernel here
+  Staging* staging = nullptr;                // pinned memory for that
+  std::set<std::string>* detours = nullptr;  // operators that it was asked for
 };
 
 using Implementation = headrace::Implementation<Context>;

@@ -21,25 +21,26 @@ void check(cublasStatus_t code, const char* what) {
 
 namespace {
 
-CudnnTarget start_cudnn() {
+CudnnTarget start_cudnn(cudnnHandle_t& handle) {
   int device = 0, major = 0, minor = 0;
   check(cudaGetDevice(&device), "find the device");
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "ask it");
   check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "ask it");
+  check(cudnnCreate(&handle), "start");
   CudnnTarget target;
+  target.handle = handle;
   target.sm_version = 10 * major + minor;
-  check(cudnnCreate(&target.handle), "start");
   return target;
 }
 
 }  // namespace
 
-Libraries::Libraries(Queue queue) : plans(start_cudnn()), cudnn(plans.target().handle) {
+Libraries::Libraries(Queue queue) : plans(start_cudnn(cudnn)) {
   check(cudnnSetStream(cudnn, queue), "take the device's queue");
   check(cublasLtCreate(&cublaslt), "start");
 }
 
-Libraries::~Libraries() {
+LibraryHandles::~LibraryHandles() {
   if (cublaslt != nullptr) cublasLtDestroy(cublaslt);
   if (cudnn != nullptr) cudnnDestroy(cudnn);
 }

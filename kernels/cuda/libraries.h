@@ -11,18 +11,24 @@
 
 namespace headrace::cuda {
 
-// NVIDIA's libraries as one device uses them. For its queue.
-struct Libraries {
-  CudnnPlans plans;
+struct LibraryHandles {
   cudnnHandle_t cudnn = nullptr;
   cublasLtHandle_t cublaslt = nullptr;
 
+  LibraryHandles() = default;
+  ~LibraryHandles();
+  LibraryHandles(const LibraryHandles&) = delete;
+  LibraryHandles& operator=(const LibraryHandles&) = delete;
+};
+
+// NVIDIA's libraries as one device uses them. Plans end before their handle.
+struct Libraries : LibraryHandles {
+  // For the current device's queue.
   explicit Libraries(Queue queue);
   // Without a device: kernels can be prepared, for the device that is described, and none can run.
   explicit Libraries(CudnnTarget described) : plans(std::move(described)) {}
-  ~Libraries();
-  Libraries(const Libraries&) = delete;
-  Libraries& operator=(const Libraries&) = delete;
+
+  CudnnPlans plans;
 };
 
 // Their implementations of an operator, fastest first, asked before this backend's own kernels.

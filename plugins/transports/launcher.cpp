@@ -30,9 +30,10 @@ struct Launcher {
   const char *rank, *size;
 };
 // Slurm's variable of the step: that of the job is set for scripts, too, of which there is one.
+// Under Slurm mpirun starts its own helpers by srun, and what they start inherits their variables.
 constexpr Launcher kLaunchers[] = {{"torchrun", "RANK", "WORLD_SIZE"},
-                                   {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
-                                   {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}};
+                                   {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                   {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
 
 void find_meeting_point(Launched& launched) {
   const std::string launcher = launched.launcher;
@@ -40,7 +41,7 @@ void find_meeting_point(Launched& launched) {
   if (launched.host.empty() && launcher == "srun")
     launched.host = first_node(text_of("SLURM_STEP_NODELIST"));
   if (launched.host.empty() && launcher == "mpirun" &&
-      number_of("OMPI_COMM_WORLD_LOCAL_SIZE") == launched.size)
+      text_of("OMPI_COMM_WORLD_LOCAL_SIZE") == std::to_string(launched.size))
     launched.host = "127.0.0.1";
   if (launched.host.empty())
     throw Error(

@@ -20,6 +20,9 @@ std::unique_ptr<ProcessGroup> join() {
   // With fewer queues of the hardware than streams, a stream that waits holds up another that it
   // has nothing to do with, and two GPUs each other. Read when a process first uses a GPU.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
+  // To load a kernel that is first asked for in mid-step may need all others to end, and messages
+  // wait inside of kernels.
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   return make_nccl_group(make_socket_group(*started, kPatience));
 }
 

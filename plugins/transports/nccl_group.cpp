@@ -94,15 +94,15 @@ class NcclChannel : public PeerChannel {
  private:
   // The first message makes both hosts wait for each other, which a message of a plan must not.
   void connect(bool sends) {
-    void* byte = nullptr;
-    require(cudaMalloc(&byte, 1), "allocate memory");
-    const Block block{byte, 1};
+    void* memory = nullptr;
+    require(cudaMalloc(&memory, 1), "allocate memory");
+    const std::unique_ptr<void, cudaError_t (*)(void*)> byte(memory, cudaFree);
+    const Block block{byte.get(), 1};
     if (sends)
       send({&block, 1});
     else
       receive({&block, 1});
     require(cudaStreamSynchronize(stream_), "connect a channel");
-    require(cudaFree(byte), "free memory");
   }
 
   template <typename Move>

@@ -21,6 +21,8 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kBetweenTries = std::chrono::milliseconds(100);
+constexpr auto kForHello = std::chrono::seconds(2);
+constexpr auto kBetweenLooks = std::chrono::milliseconds(1);
 
 // What a process says first, to tell it from a stranger.
 struct Hello {
@@ -92,19 +94,36 @@ class SocketGroup : public ProcessGroup {
         wait_for_more(deadline, met);
         continue;
       }
-      socket.non_blocking(false);
       Hello hello;
-      asio::read(socket, asio::buffer(&hello, sizeof hello), error);
-      const Hello expected;
-      if (error || std::memcmp(hello.name, expected.name, sizeof hello.name) != 0 ||
-          hello.size != size() || hello.rank < 1 || hello.rank >= size())
-        continue;
+      if (!hears(socket, hello) || !is_one_of_us(hello)) continue;
       tcp::socket& peer = peers_[static_cast<size_t>(hello.rank)];
       if (peer.is_open()) throw RunError("two processes say that they are rank {}", hello.rank);
       peer = std::move(socket);
       peer.set_option(tcp::no_delay(true));
       ++met;
     }
+  }
+
+  // Whoever connects and says nothing does not hold the others up for long.
+  static bool hears(tcp::socket& socket, Hello& hello) {
+    const auto deadline = Clock::now() + kForHello;
+    auto* const bytes = reinterpret_cast<char*>(&hello);
+    socket.non_blocking(true);
+    for (size_t heard = 0; heard < sizeof hello;) {
+      boost::system::error_code error;
+      heard += socket.read_some(asio::buffer(bytes + heard, sizeof hello - heard), error);
+      if (!error) continue;
+      if (error != asio::error::would_block || Clock::now() > deadline) return false;
+      std::this_thread::sleep_for(kBetweenLooks);
+    }
+    socket.non_blocking(false);
+    return true;
+  }
+
+  bool is_one_of_us(const Hello& hello) const {
+    const Hello expected;
+    return std::memcmp(hello.name, expected.name, sizeof hello.name) == 0 && hello.size == size() &&
+           hello.rank > 0 && hello.rank < size();
   }
 
   void wait_for_more(Clock::time_point deadline, int met) const {
@@ -156,7 +175,11 @@ class SocketGroup : public ProcessGroup {
 
 std::unique_ptr<ProcessGroup> make_socket_group(const Launched& launched,
                                                 std::chrono::seconds patience) {
-  return std::make_unique<SocketGroup>(launched, patience);
+  try {
+    return std::make_unique<SocketGroup>(launched, patience);
+  } catch (const boost::system::system_error& error) {
+    throw RunError("rank {}: {}", launched.rank, error.what());
+  }
 }
 
 }  // namespace headrace

@@ -1,5 +1,5 @@
 #include <fmt/format.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
@@ -32,6 +32,7 @@ TEST(GpuTraining, GradientsAreTheCpus) {
     FixtureTraining cpu(run);
     run.devices = device_under_test();
     FixtureTraining gpu(run);
+    EXPECT_THAT(gpu.pipeline().detours(), testing::IsEmpty()) << run.model;
     cpu.feed(0);
     gpu.feed(0);
     const double wanted = cpu.pipeline().accumulate_gradients({});

@@ -12,6 +12,7 @@ class TwinDevice : public Device {
   TwinDevice() {
     context_.host = host_.get();
     context_.staging = &staging_;
+    context_.detours = &detours_;
   }
 
   const std::string& name() const override { return name_; }
@@ -23,6 +24,7 @@ class TwinDevice : public Device {
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     return cuda::prepare(context_, request, {});
   }
+  std::set<std::string> detours() const override { return detours_; }
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {
     cuda::convert(type, {}, layout, host, device);
@@ -36,6 +38,7 @@ class TwinDevice : public Device {
   std::string name_ = "twin:0";
   std::unique_ptr<Device> host_ = make_cpu_device(0, 1);
   cuda::Staging staging_;
+  std::set<std::string> detours_;
   cuda::Context context_;
 };
 

@@ -22,6 +22,7 @@ class ForwardingDevice : public Device {
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     return inner_->prepare(request);
   }
+  std::set<std::string> detours() const override { return inner_->detours(); }
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {
     inner_->upload(type, layout, host, device);

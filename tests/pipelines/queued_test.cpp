@@ -83,6 +83,16 @@ TEST(Queued, TheCudaTwinGivesTheSameWeightsOnEveryCut) {
   }
 }
 
+// What the twin has no kernels for, since it runs no libraries, is known.
+TEST(Queued, DetoursAreNamed) {
+  const FixtureRun run{.model = "models/fashion-cnn/fashion-cnn.onnx"};
+  FixtureTraining twin(run, queued_twins(run));
+  EXPECT_THAT(twin.pipeline().detours(),
+              testing::ElementsAre("Conv", "ConvInputGrad", "ConvWeightGrad", "MatMul"));
+  FixtureTraining cpu(run);
+  EXPECT_THAT(cpu.pipeline().detours(), testing::IsEmpty());
+}
+
 TEST(Queued, TheCudaTwinLearnsAsTheCpuDoes) {
   for (const char* model :
        {"tests/fixtures/gpt_tied.dynamo.onnx", "models/fashion-cnn/fashion-cnn.onnx"}) {

@@ -71,6 +71,17 @@ TEST_F(Launcher, MpirunOnOneMachine) {
   expect("mpirun", 1, 2, "127.0.0.1", 20000 + getppid() % 10000);
 }
 
+TEST_F(Launcher, MpirunUnderSlurm) {
+  start({{"OMPI_COMM_WORLD_RANK", "3"},
+         {"OMPI_COMM_WORLD_SIZE", "4"},
+         {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
+         {"SLURM_PROCID", "0"},
+         {"SLURM_STEP_NUM_TASKS", "2"},
+         {"SLURM_STEP_NODELIST", "gpu[07-08]"},
+         {"SLURM_JOB_ID", "5"}});
+  expect("mpirun", 3, 4, "127.0.0.1", 20000 + getppid() % 10000);
+}
+
 TEST_F(Launcher, MpirunOnSeveralMachinesNeedsToBeTold) {
   start({{"OMPI_COMM_WORLD_RANK", "1"},
          {"OMPI_COMM_WORLD_SIZE", "4"},

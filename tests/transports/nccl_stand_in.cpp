@@ -6,6 +6,7 @@
 #include <nccl.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -44,6 +45,25 @@ struct Group {
   std::vector<Block> blocks;
 };
 thread_local Group group;
+
+// Messages under way on any stream. To abort a communicator waits for the whole device, as freeing
+// memory does, so it must be told of all that are to end.
+struct UnderWay {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int messages = 0;
+
+  void add(int more) {
+    const std::lock_guard lock(mutex);
+    messages += more;
+    changed.notify_all();
+  }
+  bool wait_for_none() {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(20), [&] { return messages == 0; });
+  }
+};
+UnderWay under_way;
 
 HostLane& lane_of(cudaStream_t stream) { return *reinterpret_cast<HostLane*>(stream); }
 
@@ -118,6 +138,10 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
 }
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   comm->pipe->abort();
+  if (!under_way.wait_for_none()) {
+    std::fprintf(stderr, "an abort waits for a message that nobody aborts\n");
+    std::abort();
+  }
   return ncclCommDestroy(comm);
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* state) {
@@ -137,11 +161,13 @@ ncclResult_t ncclGroupEnd() {
   if (!group.open) return ncclInvalidUsage;
   group.open = false;
   if (group.blocks.empty()) return ncclSuccess;
+  under_way.add(1);
   lane_of(group.stream)([pipe = group.comm->pipe, sends = group.sends, blocks = group.blocks] {
     if (sends)
       pipe->send(blocks);
     else
       pipe->receive(blocks);
+    under_way.add(-1);
   });
   return ncclSuccess;
 }

@@ -1,6 +1,9 @@
 #include "plugins/transports/socket_group.h"
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <numeric>
 
@@ -65,6 +68,29 @@ TEST(SocketGroup, StrangersAreSentAway) {
   group->sum({&rank, 1});
   EXPECT_EQ(rank, 1);
   first.join();
+}
+
+// One who says nothing at all is not waited for.
+TEST(SocketGroup, TheSilentAreSentAway) {
+  std::thread first([] {
+    const auto group = make_socket_group(place(0, 2, 29976), std::chrono::seconds(20));
+    double one = 1;
+    group->sum({&one, 1});
+    EXPECT_EQ(one, 2);
+  });
+  const int silent = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(29976);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  while (connect(silent, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto group = make_socket_group(place(1, 2, 29976), std::chrono::seconds(20));
+  double one = 1;
+  group->sum({&one, 1});
+  EXPECT_EQ(one, 2);
+  first.join();
+  close(silent);
 }
 
 TEST(SocketGroup, WhoeverLeavesIsNamed) {
