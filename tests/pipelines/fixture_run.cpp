@@ -59,6 +59,13 @@ RunConfig run_on(const std::string& devices) {
   return config;
 }
 
+FixtureRun on_one_device(FixtureRun run) {
+  run.devices = "cpu:1";
+  run.stages_per_device = 1;
+  run.scheduler = "gpipe";
+  return run;
+}
+
 FixtureTraining::FixtureTraining(const FixtureRun& run)
     : FixtureTraining(run, make_devices(config_of(run))) {}
 

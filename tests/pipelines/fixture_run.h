@@ -53,6 +53,9 @@ class FixtureTraining {
 // A configuration of nothing but devices: CPUs with a thread each, "cpu:2", or a plugin's.
 RunConfig run_on(const std::string& devices);
 
+// The same run in one stage on one device.
+FixtureRun on_one_device(FixtureRun run);
+
 // Weights after `steps` steps.
 std::map<std::string, HostTensor> train_fixture(const FixtureRun& run, int steps);
 

@@ -11,12 +11,8 @@ constexpr int kSteps = 6;
 
 // Cut over several processes, the same weights bit for bit as on one device, and every process
 // knows them all.
-void expect_same_bits(FixtureRun run, int processes) {
-  FixtureRun alone = run;
-  alone.devices = "cpu:1";
-  alone.stages_per_device = 1;
-  alone.scheduler = "gpipe";
-  FixtureTraining single(alone);
+void expect_same_bits(const FixtureRun& run, int processes) {
+  FixtureTraining single(on_one_device(run));
   std::vector<double> losses;
   for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
   ThreadGroups(processes).run([&](ProcessGroup& group) {

@@ -5,7 +5,6 @@
 #include <random>
 
 #include "executor/devices.h"
-#include "kernels/cpu/cpu_device.h"
 #include "tests/pipelines/fixture_run.h"
 #include "tests/pipelines/queued_device.h"
 #include "tests/thread_group.h"
@@ -13,17 +12,7 @@
 namespace headrace {
 namespace {
 
-using Devices = std::vector<std::unique_ptr<Device>>;
-
 constexpr int kSteps = 4;  // kernels as they are, recorded, replayed
-
-Devices queued_cpus(int count, ProcessGroup& group, const std::function<void()>& on_kernel = {}) {
-  Devices devices(static_cast<size_t>(count));
-  for (int d = 0; d < count; ++d)
-    if (group.owner(d, count) == group.rank())
-      devices[static_cast<size_t>(d)] = make_queued_device(make_cpu_device(d, 1), on_kernel);
-  return devices;
-}
 
 // Slows some kernels down, so that whatever is not waited for is overtaken.
 void dawdle() {
@@ -32,15 +21,11 @@ void dawdle() {
 }
 
 void expect_same_bits(const FixtureRun& run, int processes) {
-  FixtureRun alone = run;
-  alone.devices = "cpu:1";
-  alone.stages_per_device = 1;
-  alone.scheduler = "gpipe";
-  FixtureTraining single(alone);
+  FixtureTraining single(on_one_device(run));
   std::vector<double> losses;
   for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
   ThreadGroups(processes, true).run([&](ProcessGroup& group) {
-    FixtureTraining training(run, queued_cpus(device_count(run.devices), group, dawdle),
+    FixtureTraining training(run, make_queued_cpus(device_count(run.devices), group, dawdle),
                              {.group = &group});
     for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
     EXPECT_EQ(differing(single.weights(), training.weights()), "") << run.scheduler;
@@ -79,12 +64,12 @@ TEST(QueuedProcesses, SkipConnectionsOverTwo) {
 // What stops a run: the second process never sends, and the first is told why.
 void expect_failure(const std::function<void(ThreadGroups&)>& happens, std::chrono::seconds timeout,
                     const testing::Matcher<const std::string&>& message) {
-  const FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx",
-                       .devices = "cpu:2",
-                       .scheduler = "1f1b"};
+  const FixtureRun run{
+      .model = "tests/fixtures/gpt_tied.dynamo.onnx", .devices = "cpu:2", .scheduler = "1f1b"};
   ThreadGroups groups(2, true);
   groups.run([&](ProcessGroup& group) {
-    FixtureTraining training(run, queued_cpus(2, group), {.group = &group, .timeout = timeout});
+    FixtureTraining training(run, make_queued_cpus(2, group),
+                             {.group = &group, .timeout = timeout});
     if (group.rank() == 1) return;
     happens(groups);
     EXPECT_THAT([&] { training.step(); }, testing::ThrowsMessage<RunError>(message));
@@ -106,15 +91,14 @@ TEST(QueuedProcesses, ALostProcessIsAnError) {
 }
 
 TEST(QueuedProcesses, AFailureOfOneDeviceEndsItsProcess) {
-  const FixtureRun run{.model = "tests/fixtures/gpt_tied.dynamo.onnx",
-                       .devices = "cpu:2",
-                       .scheduler = "1f1b"};
+  const FixtureRun run{
+      .model = "tests/fixtures/gpt_tied.dynamo.onnx", .devices = "cpu:2", .scheduler = "1f1b"};
   ThreadGroups(2, true).run([&](ProcessGroup& group) {
     std::atomic<int> kernels = 0;
     const auto fail = [&] {
       if (++kernels == 10) throw RunError("kernel {} of rank {}", 10, group.rank());
     };
-    FixtureTraining training(run, queued_cpus(2, group, fail), {.group = &group});
+    FixtureTraining training(run, make_queued_cpus(2, group, fail), {.group = &group});
     EXPECT_THAT([&] { training.step(); },
                 testing::ThrowsMessage<RunError>(testing::HasSubstr("kernel 10")));
   });

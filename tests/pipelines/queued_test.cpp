@@ -25,10 +25,7 @@ std::map<std::string, HostTensor> trained(const FixtureRun& run, Devices devices
 }
 
 Devices queued_cpus(const FixtureRun& run, const std::function<void()>& on_kernel = {}) {
-  Devices devices;
-  for (int d = 0; d < device_count(run.devices); ++d)
-    devices.push_back(make_queued_device(make_cpu_device(d, 1), on_kernel));
-  return devices;
+  return make_queued_cpus(device_count(run.devices), single_process(), on_kernel);
 }
 
 Devices queued_twins(const FixtureRun& run) {

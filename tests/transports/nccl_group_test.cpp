@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 
 #include "executor/devices.h"
-#include "kernels/cpu/cpu_device.h"
 #include "tests/pipelines/fixture_run.h"
 #include "tests/pipelines/queued_device.h"
 #include "tests/transports/meeting.h"
@@ -15,24 +14,12 @@ namespace {
 
 constexpr int kSteps = 3;
 
-std::vector<std::unique_ptr<Device>> queued_cpus(int count, const ProcessGroup& group) {
-  std::vector<std::unique_ptr<Device>> devices(static_cast<size_t>(count));
-  for (int d = 0; d < count; ++d)
-    if (group.owner(d, count) == group.rank())
-      devices[static_cast<size_t>(d)] = make_queued_device(make_cpu_device(d, 1));
-  return devices;
-}
-
 void expect_same_bits(const FixtureRun& run, int processes) {
-  FixtureRun alone = run;
-  alone.devices = "cpu:1";
-  alone.stages_per_device = 1;
-  alone.scheduler = "gpipe";
-  const auto weights = train_fixture(alone, kSteps);
+  const auto weights = train_fixture(on_one_device(run), kSteps);
   meet(processes, [&](std::unique_ptr<ProcessGroup> control) {
     const auto group = make_nccl_group(std::move(control));
     EXPECT_TRUE(group->between_queues());
-    FixtureTraining training(run, queued_cpus(device_count(run.devices), *group),
+    FixtureTraining training(run, make_queued_cpus(device_count(run.devices), *group),
                              {.group = group.get()});
     for (int step = 0; step < kSteps; ++step) training.step();
     EXPECT_EQ(differing(weights, training.weights()), "");
@@ -60,7 +47,7 @@ TEST(NcclGroup, AMessageThatNeverComesAbortsItsChannel) {
     const auto group = make_nccl_group(std::move(control));
     FixtureTraining training(
         {.model = "tests/fixtures/gpt_tied.dynamo.onnx", .devices = "cpu:2", .scheduler = "1f1b"},
-        queued_cpus(2, *group), {.group = group.get(), .timeout = std::chrono::seconds(1)});
+        make_queued_cpus(2, *group), {.group = group.get(), .timeout = std::chrono::seconds(1)});
     if (group->rank() == 1) return;
     EXPECT_THAT([&] { training.step(); },
                 testing::ThrowsMessage<RunError>(testing::HasSubstr("waited 1 s for ")));
