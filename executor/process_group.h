@@ -75,7 +75,7 @@ class ProcessGroup {
   // queues, by `channels`. A group has one of the two.
   virtual bool between_queues() const = 0;
   // Together, each with its own ends of the messages.
-  virtual std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> /*messages*/) {
+  virtual std::unique_ptr<MessageQueue> messages(const std::vector<RemoteMessage>& /*messages*/) {
     return nullptr;
   }
   // Together, with the same channels in the same order; null for those without an end here.

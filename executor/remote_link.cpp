@@ -61,7 +61,7 @@ class RemoteLink : public Communicator {
     }
     done_.reserve(messages.size());
     local_ = make_inproc_communicator(devices, std::move(inside), here);
-    queue_ = group.messages(std::move(messages));
+    queue_ = group.messages(messages);
     mover_ = std::thread([this] { move(); });
   }
 

@@ -128,7 +128,7 @@ class ThreadGroups {
 
     bool between_queues() const override { return all_.between_queues_; }
 
-    std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) override {
+    std::unique_ptr<MessageQueue> messages(const std::vector<RemoteMessage>& messages) override {
       HEADRACE_CHECK(!all_.between_queues_);
       if (rank_ == 0) {
         auto mail = std::make_shared<Mail>();
@@ -138,7 +138,7 @@ class ThreadGroups {
       all_.meeting_.arrive_and_wait();
       auto mail = all_.plans_[static_cast<size_t>(rank_)];
       all_.meeting_.arrive_and_wait();
-      return std::make_unique<Messages>(std::move(mail), rank_, std::move(messages));
+      return std::make_unique<Messages>(std::move(mail), rank_, messages);
     }
 
     std::vector<std::unique_ptr<PeerChannel>> channels(

@@ -98,7 +98,7 @@ class MpiGroup : public ProcessGroup {
 
   bool between_queues() const override { return false; }
 
-  std::unique_ptr<MessageQueue> messages(std::vector<RemoteMessage> messages) override {
+  std::unique_ptr<MessageQueue> messages(const std::vector<RemoteMessage>& messages) override {
     return std::make_unique<MpiMessages>(comm_, messages);
   }
 
