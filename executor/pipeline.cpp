@@ -317,8 +317,27 @@ void Pipeline::run(const std::function<void(int)>& task) {
   if (!squared_norms_.empty()) std::fill(squared_norms_.begin(), squared_norms_.end(), 0.0);
   if (spec_.processes.whereabouts != nullptr) spec_.processes.whereabouts->begin(info_.step + 1);
   started_ = std::chrono::steady_clock::now();
-  team_->run(task, stop_all_);
+  try {
+    team_->run(task, stop_all_);
+  } catch (...) {
+    await_queues();
+    throw;
+  }
   step_seconds_ = seconds_since(started_);
+}
+
+// After a failure queues may be at work yet, on memory that ends with this.
+void Pipeline::await_queues() {
+  try {
+    team_->run(
+        [this](int device) {
+          DeviceQueue* queue = devices_[static_cast<size_t>(device)]->queue();
+          if (queue != nullptr) queue->synchronize();
+        },
+        [] {});
+  } catch (const std::exception&) {
+    // What failed is on its way to the caller.
+  }
 }
 
 double Pipeline::weighted_loss() const {

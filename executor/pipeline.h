@@ -125,6 +125,7 @@ class Pipeline {
                   std::vector<Transfer> update);
   void make_tasks();
   void run(const std::function<void(int)>& task);
+  void await_queues();
   float read_scalar(ValueId id, int microbatch) const;  // of a device of this process
   double weighted_loss() const;
   double agree_on_norm(int device);

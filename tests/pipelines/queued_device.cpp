@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Tasks one after the other on a thread. After one threw, the rest are dropped, save those that
-// pass events, and finish() throws.
+// pass events.
 class Worker {
  public:
   ~Worker() {
@@ -33,10 +33,11 @@ class Worker {
     changed_.notify_all();
   }
 
-  void finish() {
+  // What a task threw.
+  std::exception_ptr finish() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return tasks_.empty() && !busy_; });
-    if (error_) std::rethrow_exception(error_);
+    return error_;
   }
 
  private:
@@ -147,8 +148,9 @@ class HostQueue : public DeviceQueue {
   }
 
   void synchronize() override {
-    kernels_.finish();
+    const auto failed = kernels_.finish();
     copies_.finish();
+    if (failed) std::rethrow_exception(failed);
   }
   std::unique_ptr<Event> make_event() override { return std::make_unique<QueuedEvent>(); }
   void record(Event& event) override { pass(kernels_, own(event)); }
