@@ -6,7 +6,6 @@
 #include <mutex>
 #include <thread>
 
-#include "kernels/cpu/cpu_device.h"
 #include "tests/pipelines/forwarding_device.h"
 
 namespace headrace {
@@ -246,15 +245,6 @@ class QueuedDevice : public ForwardingDevice {
 std::unique_ptr<Device> make_queued_device(std::unique_ptr<Device> inner,
                                            std::function<void()> on_kernel) {
   return std::make_unique<QueuedDevice>(std::move(inner), std::move(on_kernel));
-}
-
-std::vector<std::unique_ptr<Device>> make_queued_cpus(int count, const ProcessGroup& group,
-                                                      const std::function<void()>& on_kernel) {
-  std::vector<std::unique_ptr<Device>> devices(static_cast<size_t>(count));
-  for (int d = 0; d < count; ++d)
-    if (group.owner(d, count) == group.rank())
-      devices[static_cast<size_t>(d)] = make_queued_device(make_cpu_device(d, 1), on_kernel);
-  return devices;
 }
 
 }  // namespace headrace

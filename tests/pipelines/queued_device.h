@@ -3,7 +3,6 @@
 #include <functional>
 #include <memory>
 
-#include "executor/process_group.h"
 #include "kernels/device.h"
 
 namespace headrace {
@@ -16,10 +15,5 @@ using HostLane = std::function<void(std::function<void()>)>;
 // called before each kernel there.
 std::unique_ptr<Device> make_queued_device(std::unique_ptr<Device> inner,
                                            std::function<void()> on_kernel = {});
-
-// CPUs of one thread each as such devices; null for those of other processes.
-std::vector<std::unique_ptr<Device>> make_queued_cpus(int count,
-                                                      const ProcessGroup& group = single_process(),
-                                                      const std::function<void()>& on_kernel = {});
 
 }  // namespace headrace

@@ -9,6 +9,7 @@
 #include "kernels/cpu/cpu_device.h"
 #include "tests/kernels/twin_device.h"
 #include "tests/pipelines/fixture_run.h"
+#include "tests/pipelines/queued_cpus.h"
 #include "tests/pipelines/queued_device.h"
 
 namespace headrace {

@@ -6,7 +6,7 @@
 
 #include "executor/devices.h"
 #include "tests/pipelines/fixture_run.h"
-#include "tests/pipelines/queued_device.h"
+#include "tests/pipelines/queued_cpus.h"
 #include "tests/transports/meeting.h"
 
 namespace headrace {
