@@ -34,9 +34,8 @@ class Display {
             .rebalanced = [this](const Rebalanced& move) { rebalanced(move); }};
   }
 
-  void finish(const TrainReport& report) {
+  void finish() {
     if (progress_) progress_->finish();
-    for (size_t n = model_notes_; n < report.notes.size(); ++n) spdlog::info("{}", report.notes[n]);
   }
 
  private:
@@ -44,7 +43,6 @@ class Display {
     // The measured step and the simulated one have the same actions. Better now than at the end.
     if (report_) check_drawable(2 * actions_in(plan.simulation));
     for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
-    model_notes_ = prepared.model.notes.size();
     batch_ = prepared.microbatch_size * plan.schedule.microbatches;
     sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
   }
@@ -82,7 +80,6 @@ class Display {
   std::FILE* evaluations_;
   bool report_;
   std::optional<Progress> progress_;
-  size_t model_notes_ = 0;
   int64_t batch_ = 0;
   int64_t epoch_ = 0;
   bool sequences_ = false;  // a sample has several targets, as tokens have
@@ -122,7 +119,8 @@ nlohmann::ordered_json to_json(const TrainReport& report, const Settings& settin
                                   {"step_s_before", move.step_s_before},
                                   {"step_s_after", move.step_s_after},
                                   {"move_s", move.move_s}});
-  json["notes"] = report.notes;
+  json["notes"] = report.model_notes;
+  for (const std::string& note : report.notes) json["notes"].push_back(note);
   json["output"] = settings.train.output;
   return json;
 }
@@ -147,6 +145,7 @@ void print_text(const TrainReport& report, const Settings& settings) {
   }
   fmt::print("peak memory of each device: {} (predicted {})\n", join_bytes(report.peak_bytes),
              join_bytes(report.predicted_peak_bytes));
+  for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
   fmt::print("weights sha256 {}\n", report.weights_sha256);
   fmt::print("trained model: {}\n", settings.train.output);
 }
@@ -156,7 +155,7 @@ TrainReport train_here(const Settings& settings, const Processes& processes) {
   Display display(settings.json, !settings.report.empty());
   TrainReport report = train(settings.run, settings.train, *plugins.scheduler, *plugins.partitioner,
                              display.observer(), processes);
-  display.finish(report);
+  display.finish();
   return report;
 }
 

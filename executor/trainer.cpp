@@ -314,15 +314,14 @@ class Trainer {
     report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_, devices);
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
     report_.step_s_predicted = plan_.simulation.step_s;
-    report_.notes = prepared_.model.notes;
+    report_.model_notes = prepared_.model.notes;
     if (report_.overflowed_steps > 0)
       report_.notes.push_back(
           fmt::format("{} of {} steps overflowed f16 and updated nothing; the loss's scale is {}",
                       report_.overflowed_steps, report_.steps, pipeline_->loss_scale().value));
     if (const auto detours = pipeline_->detours(); !detours.empty())
       report_.notes.push_back(fmt::format(
-          "the devices have no kernels for {}: the host runs them, with copies there and "
-          "back",
+          "the host runs {}, which the devices have no kernels for, by copies both ways",
           fmt::join(detours, ", ")));
     report_.plan = plan_.plan;
     report_.predicted = plan_.simulation;

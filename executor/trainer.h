@@ -58,7 +58,7 @@ struct TrainReport {
   StagePlan plan;
   Simulation predicted;                // a step
   std::optional<Simulation> measured;  // the last step, in the same form; none was left to do
-  std::vector<std::string> notes;      // the model's, then the training's own
+  std::vector<std::string> model_notes, notes;  // the model's, the training's own
 };
 
 // What a caller may show while training goes on.

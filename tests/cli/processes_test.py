@@ -9,6 +9,7 @@ import subprocess
 import time
 import unittest
 
+import npz
 from datasets import MLP_TRAINING, write_mlp_data
 from headrace import FIXTURES, HeadraceTest, command
 
@@ -21,7 +22,7 @@ def has_mpi():
     if shutil.which("mpirun") is None:
         return False
     listed = subprocess.run(command("plugins", "--json"), capture_output=True, text=True)
-    return any(plugin["kind"] == "transport" and "refused" not in plugin
+    return any(plugin["name"] == "mpi" and "refused" not in plugin
                for plugin in json.loads(listed.stdout))
 
 
@@ -56,6 +57,20 @@ class OverProcesses(HeadraceTest):
         events = json.loads((self.folder / "trace.json").read_text())["traceEvents"]
         self.assertTrue(any(re.fullmatch(r"\dF\d", event["name"]) for event in events))
         self.assertTrue((self.folder / "trained.onnx").exists())
+
+    def test_one_process_speaks_for_all(self):
+        ids = ("<i8", (24, 8), [n % 50 for n in range(192)])
+        npz.write(self.folder / "ids.npz", {"ids": ids, "target": ids})
+        options = ("train", FIXTURES / "gpt_fresh.dynamo.onnx", "--data", "ids.npz", "--loss",
+                   "cross-entropy", "--batch", 8, "--steps", 2, "--devices", "cpu:2")
+        alone = self.succeed(*options)
+        two = subprocess.run(self.over(2, *options), capture_output=True, text=True, cwd=self.folder,
+                             env=ENVIRONMENT)
+        self.assertEqual(two.returncode, 0, two.stderr)
+        said = [line for line in alone.stderr.splitlines() if line.startswith("info: ")]
+        self.assertEqual(len(said), 2)
+        self.assertEqual([line for line in two.stderr.splitlines() if line.startswith("info: ")],
+                         said)
 
     def test_resumed_on_another_number_of_processes(self):
         whole = self.json(*self.options, "--steps", 40)
