@@ -51,8 +51,9 @@ PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
     summary.step_flops += flops;
     if (node.phase == Phase::forward) summary.forward_flops += flops;
   }
+  const Graph& planned = graph_of(model, plan).graph;
   for (size_t s = 0; s < plan.plan.nodes.size(); ++s)
-    summary.stages.push_back(summarize_stage(graph_of(model, plan).graph, plan.plan, s));
+    summary.stages.push_back(summarize_stage(planned, plan.plan, s));
   for (const Channel& channel : plan.plan.channels)
     summary.channels.push_back(summarize_channel(graph, channel));
   return summary;

@@ -7,6 +7,7 @@
 #include "executor/compile.h"
 #include "executor/single_pass.h"
 #include "graph/error.h"
+#include "graph/passes.h"
 
 namespace headrace {
 namespace {
@@ -37,13 +38,8 @@ std::vector<std::set<size_t>> parameters_behind(const WrittenUpdate& update,
 // more.
 class DeviceGraph {
  public:
-  explicit DeviceGraph(const WrittenUpdate& update) : update_(update) {
-    for (const Value& value : update.graph.values()) {
-      Value copy = value;
-      copy.producer = kNoNode;
-      graph_.add_value(std::move(copy));
-    }
-    graph_.inputs = update.graph.inputs;
+  explicit DeviceGraph(const WrittenUpdate& update)
+      : update_(update), graph_(without_nodes(update.graph)) {
     for (size_t v = 0; v < graph_.values().size(); ++v) read_as_.push_back(static_cast<ValueId>(v));
   }
 

@@ -68,25 +68,15 @@ class QueuedCommunicator : public Communicator {
   void post_receive(size_t transfer) override {
     State& state = transfers_[transfer];
     queues_[state.to]->record(*state.free);
-    if (Way* way = state.way) {
-      way->lane->put(*state.free, *state.begun, *state.done,
-                     [&] { way->channel->receive(state.blocks); });
-      state.asked_at = Clock::now().time_since_epoch().count();
-    } else {
-      ask(state, state.posted);
-    }
+    if (state.way == nullptr) return ask(state, state.posted);
+    put(state, *state.free, [&state] { state.way->channel->receive(state.blocks); });
   }
 
   void start_send(size_t transfer) override {
     State& state = transfers_[transfer];
     queues_[state.from]->record(*state.ready);
-    if (Way* way = state.way) {
-      way->lane->put(*state.ready, *state.begun, *state.done,
-                     [&] { way->channel->send(state.blocks); });
-      state.asked_at = Clock::now().time_since_epoch().count();
-    } else {
-      ask(state, state.started);
-    }
+    if (state.way == nullptr) return ask(state, state.started);
+    put(state, *state.ready, [&state] { state.way->channel->send(state.blocks); });
   }
 
   void wait_receive(size_t transfer) override { wait(transfers_[transfer].to, transfer); }
@@ -206,6 +196,11 @@ class QueuedCommunicator : public Communicator {
       for (const size_t t : carried->second) transfers_[t].way = ways[w].get();
       ways_.push_back(std::move(ways[w]));
     }
+  }
+
+  static void put(State& state, const Event& behind, const std::function<void()>& message) {
+    state.way->lane->put(behind, *state.begun, *state.done, message);
+    state.asked_at = Clock::now().time_since_epoch().count();
   }
 
   void ask(State& state, int64_t& what) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "graph/error.h"
+#include "graph/passes.h"
 
 namespace headrace {
 namespace {
@@ -12,14 +13,7 @@ class Settler {
   Settler(TrainingGraph training, Device& device)
       : old_(std::move(training)), device_(device), new_id_(old_.graph.nodes().size(), kNoNode) {
     result_ = old_;
-    result_.graph = Graph();
-    for (const Value& value : old_.graph.values()) {
-      Value copy = value;
-      copy.producer = kNoNode;
-      next().add_value(std::move(copy));
-    }
-    next().inputs = old_.graph.inputs;
-    next().outputs = old_.graph.outputs;
+    result_.graph = without_nodes(old_.graph);
   }
 
   TrainingGraph settle() {

@@ -10,14 +10,8 @@
 #include <random>
 #include <sstream>
 #include <thread>
-#include <utility>  // Boost 1.74 leaves it out
 
-// g++'s thread sanitizer knows no fences; Asio's stand inside its own queues.
-#if defined(__SANITIZE_THREAD__)
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-#include <boost/asio.hpp>
-
+#include "executor/asio.h"
 #include "graph/error.h"
 
 namespace headrace {

@@ -14,6 +14,10 @@ namespace headrace {
 Graph drop_dead(const Graph& graph, std::span<const ValueId> roots,
                 std::vector<ValueId>* remap = nullptr, std::vector<NodeId>* remap_nodes = nullptr);
 
+// The values of a graph under their ids, its inputs and its outputs, for a pass that puts nodes in
+// place that make them.
+Graph without_nodes(const Graph& graph);
+
 // Forward-graph rewrites that keep meaning, gradients and the model's outputs (passes_rewrites.h
 // lists them): what changes nothing goes, views merge, Transposes become MatMul's flags, biases and
 // relu go into the node before them, decomposed Gelu and LayerNormalization are put together, and

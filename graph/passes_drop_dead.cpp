@@ -2,6 +2,17 @@
 
 namespace headrace {
 
+Graph without_nodes(const Graph& graph) {
+  Graph result;
+  for (Value value : graph.values()) {
+    value.producer = kNoNode;
+    result.add_value(std::move(value));
+  }
+  result.inputs = graph.inputs;
+  result.outputs = graph.outputs;
+  return result;
+}
+
 Graph drop_dead(const Graph& graph, std::span<const ValueId> roots, std::vector<ValueId>* remap,
                 std::vector<NodeId>* remap_nodes) {
   std::vector<bool> value_lives(graph.values().size(), false);

@@ -22,20 +22,14 @@ Node evaluation_form(const Graph& graph, Node node) {
 }  // namespace
 
 Graph inference_graph(const TrainingGraph& training) {
-  Graph result;
-  for (Value value : training.graph.values()) {
-    if (value.role == Role::computed) value.producer = kNoNode;
-    result.add_value(std::move(value));
-  }
+  Graph result = without_nodes(training.graph);
   bool forward = true;
   for (const Node& node : training.graph.nodes()) {
     HEADRACE_CHECK(forward || node.phase != Phase::forward, "forward nodes come first");
     forward = node.phase == Phase::forward;
     if (forward) result.adopt_node(evaluation_form(training.graph, node));
   }
-  for (const ValueId input : training.graph.inputs)
-    if (input != training.loss_seed) result.inputs.push_back(input);
-  result.outputs = training.graph.outputs;
+  std::erase(result.inputs, training.loss_seed);
   return result;
 }
 

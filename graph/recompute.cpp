@@ -5,6 +5,7 @@
 #include <set>
 
 #include "graph/error.h"
+#include "graph/passes.h"
 
 namespace headrace {
 namespace {
@@ -30,8 +31,9 @@ std::set<ValueId> replaced_states(const TrainingGraph& training) {
 // of inputs, or of weights alone.
 class StageRepeats {
  public:
-  StageRepeats(const TrainingGraph& training, const std::vector<NodeId>& nodes)
-      : graph_(training.graph), states_(replaced_states(training)) {
+  StageRepeats(const Graph& graph, const std::set<ValueId>& replaced,
+               const std::vector<NodeId>& nodes)
+      : graph_(graph), replaced_(replaced) {
     for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
       const Node& node = graph_.node(*it);
       if (node.phase == Phase::forward)
@@ -65,11 +67,11 @@ class StageRepeats {
 
   bool is_kept(const Node& node) const {
     return node.op != "BatchNormalization" &&
-           std::ranges::any_of(node.inputs, [&](ValueId id) { return states_.contains(id); });
+           std::ranges::any_of(node.inputs, [&](ValueId id) { return replaced_.contains(id); });
   }
 
   const Graph& graph_;
-  const std::set<ValueId> states_;
+  const std::set<ValueId>& replaced_;
   std::map<ValueId, Phase> wanted_;  // by whom, the earliest
 };
 
@@ -80,16 +82,14 @@ class Rewriter {
       : training_(training),
         stage_(stage),
         chosen_(chosen),
+        replaced_(replaced_states(training)),
         nodes_(nodes_of_stages(training.graph, stage, chosen.size())),
         again_(chosen.size()),
-        begun_(chosen.size()) {}
+        begun_(chosen.size()),
+        result_(without_nodes(training.graph)) {}
 
   TrainingGraph rewritten() {
     const Graph& graph = training_.graph;
-    for (Value value : graph.values()) {
-      if (value.role == Role::computed) value.producer = kNoNode;
-      result_.add_value(std::move(value));
-    }
     for (size_t n = 0; n < graph.nodes().size(); ++n) {
       Node node = graph.nodes()[n];
       const auto s = static_cast<size_t>(stage_[n]);
@@ -99,17 +99,18 @@ class Rewriter {
       }
       result_.adopt_node(std::move(node));
     }
-    result_.inputs = graph.inputs;
-    result_.outputs = graph.outputs;
-    TrainingGraph rewritten = training_;
-    rewritten.graph = std::move(result_);
-    return rewritten;
+    return {.graph = std::move(result_),
+            .loss = training_.loss,
+            .loss_seed = training_.loss_seed,
+            .gradients = training_.gradients,
+            .state_updates = training_.state_updates,
+            .unreached = training_.unreached};
   }
 
  private:
   void repeat(size_t s) {
     begun_[s] = true;
-    for (const auto& [id, phase] : StageRepeats(training_, nodes_[s]).repeated) {
+    for (const auto& [id, phase] : StageRepeats(training_.graph, replaced_, nodes_[s]).repeated) {
       Node node = training_.graph.node(id);
       for (ValueId& input : node.inputs) input = once_more(s, input);
       for (ValueId& output : node.outputs) {
@@ -137,6 +138,7 @@ class Rewriter {
   const TrainingGraph& training_;
   const std::vector<int>& stage_;
   const std::vector<bool>& chosen_;
+  const std::set<ValueId> replaced_;
   const Stages nodes_;
   std::vector<std::map<ValueId, ValueId>> again_;  // of each stage
   std::vector<bool> begun_;

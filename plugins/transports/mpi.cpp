@@ -112,22 +112,5 @@ std::unique_ptr<ProcessGroup> join() { return std::make_unique<MpiGroup>(); }
 }  // namespace
 }  // namespace headrace
 
-extern "C" HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(void) {
-  static constexpr headrace::TransportTable table = {sizeof(headrace::TransportTable),
-                                                     headrace::join};
-  static constexpr headrace_plugin plugin = {
-      HEADRACE_PLUGIN_MAGIC,
-      HEADRACE_ABI_MAJOR,
-      HEADRACE_ABI_MINOR,
-      sizeof(headrace_plugin),
-      HEADRACE_KIND_TRANSPORT,
-      "mpi",
-      HEADRACE_PLUGIN_VERSION,
-      "Processes that mpirun started, on one machine or many.",
-      headrace::kTransportTag,
-      nullptr,
-      0,
-      sizeof(headrace_option),
-      &table};
-  return &plugin;
-}
+HEADRACE_DEFINE_TRANSPORT("mpi", "Processes that mpirun started, on one machine or many.",
+                          headrace::join)

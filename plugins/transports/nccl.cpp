@@ -29,22 +29,6 @@ std::unique_ptr<ProcessGroup> join() {
 }  // namespace
 }  // namespace headrace
 
-extern "C" HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(void) {
-  static constexpr headrace::TransportTable table = {sizeof(headrace::TransportTable),
-                                                     headrace::join};
-  static constexpr headrace_plugin plugin = {
-      HEADRACE_PLUGIN_MAGIC,
-      HEADRACE_ABI_MAJOR,
-      HEADRACE_ABI_MINOR,
-      sizeof(headrace_plugin),
-      HEADRACE_KIND_TRANSPORT,
-      "nccl",
-      HEADRACE_PLUGIN_VERSION,
-      "GPUs of the processes that torchrun, srun or mpirun started, by NCCL.",
-      headrace::kTransportTag,
-      nullptr,
-      0,
-      sizeof(headrace_option),
-      &table};
-  return &plugin;
-}
+HEADRACE_DEFINE_TRANSPORT("nccl",
+                          "GPUs of the processes that torchrun, srun or mpirun started, by NCCL.",
+                          headrace::join)

@@ -2,15 +2,9 @@
 
 #include <cstring>
 #include <thread>
-#include <utility>  // Boost 1.74 leaves it out
 #include <vector>
 
-// g++'s thread sanitizer knows no fences; Asio's stand inside its own queues.
-#if defined(__SANITIZE_THREAD__)
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-#include <boost/asio.hpp>
-
+#include "executor/asio.h"
 #include "graph/error.h"
 
 namespace headrace {

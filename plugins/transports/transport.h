@@ -22,3 +22,23 @@ struct TransportTable {
 inline constexpr const char* kTransportTag = HEADRACE_BUILD_TAG(HEADRACE_TRANSPORT_DIGEST);
 
 }  // namespace headrace
+
+// The plugin's one exported symbol.
+#define HEADRACE_DEFINE_TRANSPORT(name, summary, join)                                          \
+  extern "C" HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(void) {        \
+    static constexpr headrace::TransportTable table = {sizeof(headrace::TransportTable), join}; \
+    static constexpr headrace_plugin plugin = {HEADRACE_PLUGIN_MAGIC,                           \
+                                               HEADRACE_ABI_MAJOR,                              \
+                                               HEADRACE_ABI_MINOR,                              \
+                                               sizeof(headrace_plugin),                         \
+                                               HEADRACE_KIND_TRANSPORT,                         \
+                                               name,                                            \
+                                               HEADRACE_PLUGIN_VERSION,                         \
+                                               summary,                                         \
+                                               headrace::kTransportTag,                         \
+                                               nullptr,                                         \
+                                               0,                                               \
+                                               sizeof(headrace_option),                         \
+                                               &table};                                         \
+    return &plugin;                                                                             \
+  }

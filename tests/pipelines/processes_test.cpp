@@ -1,30 +1,16 @@
 #include <gmock/gmock.h>
 
 #include "executor/devices.h"
-#include "tests/pipelines/fixture_run.h"
-#include "tests/thread_group.h"
+#include "tests/pipelines/over_processes.h"
 
 namespace headrace {
 namespace {
 
 constexpr int kSteps = 6;
 
-// Cut over several processes, the same weights bit for bit as on one device, and every process
-// knows them all.
 void expect_same_bits(const FixtureRun& run, int processes) {
-  FixtureTraining single(on_one_device(run));
-  std::vector<double> losses;
-  for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
-  ThreadGroups(processes).run([&](ProcessGroup& group) {
-    const Processes here{.group = &group};
-    FixtureTraining training(run, make_devices(run_on(run.devices), here), here);
-    for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
-    EXPECT_EQ(differing(single.weights(), training.weights()), "");
-    const auto peaks = training.pipeline().peak_bytes();
-    EXPECT_THAT(peaks, testing::Each(testing::Gt(0)));
-    for (int d = 0; d < training.pipeline().devices(); ++d)
-      EXPECT_FALSE(training.pipeline().actions(d).empty());
-    EXPECT_FALSE(training.pipeline().transfers().empty());
+  expect_bits_of_one_device(run, processes, false, kSteps, [&](const Processes& here) {
+    return make_devices(run_on(run.devices), here);
   });
 }
 

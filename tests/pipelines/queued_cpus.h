@@ -15,4 +15,7 @@ std::vector<std::unique_ptr<Device>> make_queued_cpus(int count,
                                                       const ProcessGroup& group = single_process(),
                                                       const std::function<void()>& on_kernel = {});
 
+// For on_kernel: slows some kernels down, so that whatever is not waited for is overtaken.
+void dawdle();
+
 }  // namespace headrace

@@ -2,34 +2,18 @@
 // CPUs whose kernels and messages run on threads of their own, in processes that are threads.
 #include <gmock/gmock.h>
 
-#include <random>
-
 #include "executor/devices.h"
-#include "tests/pipelines/fixture_run.h"
+#include "tests/pipelines/over_processes.h"
 #include "tests/pipelines/queued_cpus.h"
-#include "tests/thread_group.h"
 
 namespace headrace {
 namespace {
 
 constexpr int kSteps = 4;  // kernels as they are, recorded, replayed
 
-// Slows some kernels down, so that whatever is not waited for is overtaken.
-void dawdle() {
-  static thread_local std::mt19937 random(std::random_device{}());
-  if (random() % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
-}
-
 void expect_same_bits(const FixtureRun& run, int processes) {
-  FixtureTraining single(on_one_device(run));
-  std::vector<double> losses;
-  for (int s = 0; s < kSteps; ++s) losses.push_back(single.step());
-  ThreadGroups(processes, true).run([&](ProcessGroup& group) {
-    FixtureTraining training(run, make_queued_cpus(device_count(run.devices), group, dawdle),
-                             {.group = &group});
-    for (int s = 0; s < kSteps; ++s) EXPECT_EQ(training.step(), losses[static_cast<size_t>(s)]);
-    EXPECT_EQ(differing(single.weights(), training.weights()), "") << run.scheduler;
-    EXPECT_FALSE(training.pipeline().transfers().empty());
+  expect_bits_of_one_device(run, processes, true, kSteps, [&](const Processes& here) {
+    return make_queued_cpus(device_count(run.devices), *here.group, dawdle);
   });
 }
 

@@ -36,14 +36,6 @@ Devices queued_twins(const FixtureRun& run) {
   return devices;
 }
 
-// Slows some kernels down, so that whatever is not waited for is overtaken.
-std::function<void()> dawdle() {
-  return [] {
-    static thread_local std::mt19937 random(std::random_device{}());
-    if (random() % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
-  };
-}
-
 // Devices whose kernels run behind the program's back give the bits of those that are waited for.
 TEST(Queued, TheSameWeightsAsDevicesThatAreWaitedFor) {
   for (FixtureRun run :
@@ -63,7 +55,7 @@ TEST(Queued, TheSameWeightsAsDevicesThatAreWaitedFor) {
       run.devices = variant.devices;
       run.stages_per_device = variant.stages_per_device;
       run.scheduler = variant.scheduler;
-      EXPECT_EQ(differing(one_device, trained(run, queued_cpus(run, dawdle()))), "")
+      EXPECT_EQ(differing(one_device, trained(run, queued_cpus(run, dawdle))), "")
           << run.model << " " << variant.devices << " " << variant.scheduler;
     }
   }

@@ -41,29 +41,27 @@ TEST(SocketGroup, SumsOverAll) {
   });
 }
 
-Launched place(int rank, int size, int port) {
-  return {.launcher = "test", .rank = rank, .size = size, .host = "127.0.0.1", .port = port};
-}
-
 TEST(SocketGroup, WhoeverDoesNotComeIsMissed) {
-  EXPECT_THAT([] { make_socket_group(place(0, 2, 29977), std::chrono::seconds(1)); },
+  const int port = free_port();
+  EXPECT_THAT([&] { make_socket_group(place(0, 2, port), std::chrono::seconds(1)); },
+              testing::ThrowsMessage<RunError>(HasSubstr(
+                  fmt::format("only 1 of 2 processes came to port {} within 1 s", port))));
+  EXPECT_THAT([&] { make_socket_group(place(1, 2, port), std::chrono::seconds(1)); },
               testing::ThrowsMessage<RunError>(
-                  HasSubstr("only 1 of 2 processes came to port 29977 within 1 s")));
-  EXPECT_THAT(
-      [] { make_socket_group(place(1, 2, 29978), std::chrono::seconds(1)); },
-      testing::ThrowsMessage<RunError>(HasSubstr("rank 1 cannot reach rank 0 at 127.0.0.1:29978")));
+                  HasSubstr(fmt::format("rank 1 cannot reach rank 0 at 127.0.0.1:{}", port))));
 }
 
 // Somebody of another run comes to the port first.
 TEST(SocketGroup, StrangersAreSentAway) {
-  std::thread first([] {
-    const auto group = make_socket_group(place(0, 2, 29979), std::chrono::seconds(20));
+  const int port = free_port();
+  std::thread first([&] {
+    const auto group = make_socket_group(place(0, 2, port), std::chrono::seconds(20));
     double rank = 0;
     group->sum({&rank, 1});
     EXPECT_EQ(rank, 1);
   });
-  const auto stranger = make_socket_group(place(1, 3, 29979), std::chrono::seconds(20));
-  const auto group = make_socket_group(place(1, 2, 29979), std::chrono::seconds(20));
+  const auto stranger = make_socket_group(place(1, 3, port), std::chrono::seconds(20));
+  const auto group = make_socket_group(place(1, 2, port), std::chrono::seconds(20));
   double rank = 1;
   group->sum({&rank, 1});
   EXPECT_EQ(rank, 1);
@@ -72,8 +70,9 @@ TEST(SocketGroup, StrangersAreSentAway) {
 
 // One who says nothing at all is not waited for.
 TEST(SocketGroup, TheSilentAreSentAway) {
-  std::thread first([] {
-    const auto group = make_socket_group(place(0, 2, 29976), std::chrono::seconds(20));
+  const int port = free_port();
+  std::thread first([&] {
+    const auto group = make_socket_group(place(0, 2, port), std::chrono::seconds(20));
     double one = 1;
     group->sum({&one, 1});
     EXPECT_EQ(one, 2);
@@ -81,11 +80,11 @@ TEST(SocketGroup, TheSilentAreSentAway) {
   const int silent = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in at{};
   at.sin_family = AF_INET;
-  at.sin_port = htons(29976);
+  at.sin_port = htons(static_cast<uint16_t>(port));
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   while (connect(silent, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  const auto group = make_socket_group(place(1, 2, 29976), std::chrono::seconds(20));
+  const auto group = make_socket_group(place(1, 2, port), std::chrono::seconds(20));
   double one = 1;
   group->sum({&one, 1});
   EXPECT_EQ(one, 2);
