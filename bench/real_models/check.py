@@ -2,7 +2,7 @@
 """Runs models that others exported through Headrace and prints a table.
 
     python check.py [--nets ppocr_cls,minilm] [--groups wheels,light,scaled,torch] [--steps 30] [--json F]
-                    [--skip gradient,single_precision]
+                    [--batch N] [--skip gradient,single_precision]
 
 Needs numpy, onnx and onnxruntime, for the group `torch` PyTorch and torchvision, and the built
 programs `headrace` and `gradient_check` ($HEADRACE_BUILD, by default build/release). For each net:
@@ -19,6 +19,7 @@ Ends with 1 when a net fails in one of them.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
@@ -199,7 +200,8 @@ def chosen(arguments: argparse.Namespace) -> list[models.Net]:
         else:
             nets += {"wheels": models.WHEELS, "light": models.LIGHT, "scaled": models.SCALED}[group]
     wanted = arguments.nets.split(",") if arguments.nets else [net.name for net in nets]
-    return [net for net in nets if net.name in wanted]
+    nets = [net for net in nets if net.name in wanted]
+    return [dataclasses.replace(net, batch=arguments.batch) for net in nets] if arguments.batch else nets
 
 
 def main() -> int:
@@ -209,6 +211,7 @@ def main() -> int:
     parser.add_argument("--groups", default="wheels,light,scaled,torch")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--directions", type=int, default=2)
+    parser.add_argument("--batch", type=int, help="samples of the batch, in place of each net's own")
     parser.add_argument("--skip", default="", help="checks to leave out: large nets take hours in f64")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
