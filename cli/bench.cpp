@@ -52,7 +52,7 @@ Entry run_candidate(const Candidate& candidate, const CandidatePartitioner& part
   if (!attempt.plan) return entry;
   entry.predicted = {.step_s = attempt.plan->simulation.step_s,
                      .bubble = attempt.plan->simulation.bubble_makespan,
-                     .peak_bytes = predicted_peak_bytes(*attempt.plan)};
+                     .peak_bytes = predicted_peak_bytes(*attempt.plan, run.data_parallel)};
   entry.measured = measure_steps(model, *attempt.plan, run, steps);
   return entry;
 }

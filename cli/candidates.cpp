@@ -20,7 +20,7 @@ bool has_option(const PluginRegistry& registry, const std::string& plugin,
 }
 
 void settle_stages(Candidate& candidate, const RunConfig& run) {
-  const int devices = device_count(run.devices);
+  const int devices = pipeline_devices(run);
   std::string first_refusal;
   for (const int stages : {run.stages_per_device, 1, 2}) {
     try {

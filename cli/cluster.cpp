@@ -101,8 +101,8 @@ std::vector<double> speeds_in(const std::vector<std::string>& texts, int devices
   return speeds;
 }
 
-DataParallel data_parallel_of(const ClusterSettings& settings, const Links& links) {
-  const bool replicas = settings.data_parallel > 1;
+DataParallel data_parallel_of(const ClusterSettings& settings, int copies, const Links& links) {
+  const bool replicas = copies > 1;
   const auto sharding = choice<3>("shard", settings.shard, {"none", "gradients", "weights"});
   const auto regather = choice<2>("regather", settings.regather, {"stage", "microbatch"});
   const bool weights = static_cast<Sharding>(sharding) == Sharding::weights;
@@ -114,7 +114,7 @@ DataParallel data_parallel_of(const ClusterSettings& settings, const Links& link
           "--data-parallel 2 or more");
   require(regather != 0, "regather", weights, "--shard weights");
   require(layers, "layers-per-stage", regather != 0, "--regather microbatch");
-  return {.replicas = settings.data_parallel,
+  return {.replicas = copies,
           .sharding = static_cast<Sharding>(sharding),
           .regather = static_cast<Regather>(regather),
           .layers_per_stage = settings.layers_per_stage,
@@ -131,14 +131,16 @@ bool has_collectives(const Schedule& schedule) {
 
 }  // namespace
 
-Cluster cluster_of(const ClusterSettings& settings, int devices, const Links& otherwise) {
+Cluster cluster_of(const Settings& given, int devices, const Links& otherwise) {
+  const ClusterSettings& settings = given.cluster;
   Cluster cluster{.links = otherwise};
   cluster.links.latency_s = settings.latency.value_or(otherwise.latency_s);
   cluster.links.bytes_per_s = settings.bandwidth.value_or(otherwise.bytes_per_s);
   add_nodes(settings, devices, cluster.links);
   add_pairs(settings, devices, cluster.links);
   cluster.machine.speed = speeds_in(settings.device_speed, devices);
-  cluster.machine.data_parallel = data_parallel_of(settings, cluster.links);
+  cluster.machine.data_parallel =
+      data_parallel_of(settings, given.run.data_parallel, cluster.links);
   return cluster;
 }
 

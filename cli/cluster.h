@@ -13,9 +13,9 @@ struct Cluster {
   Machine machine = {};
 };
 
-// As the settings describe it; what they say nothing of is as in `otherwise`. Throws Error for
-// numbers that do not fit together or do not fit so many devices.
-Cluster cluster_of(const ClusterSettings& settings, int devices, const Links& otherwise = {});
+// As the settings describe it, for so many devices of each replica; what they say nothing of is as
+// in `otherwise`. Throws Error for numbers that do not fit together or do not fit so many devices.
+Cluster cluster_of(const Settings& settings, int devices, const Links& otherwise = {});
 
 // The schedule with all that runs between its actions: the collectives of the cluster's data
 // parallelism, which a schedule that has some of its own keeps as they are, and transfers. Throws

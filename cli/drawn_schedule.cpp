@@ -139,7 +139,7 @@ void make_by_plugin(const Settings& settings, const Scheduler& scheduler, bool c
   const auto stages = static_cast<int>(shape.stages_per_device.value_or(kStagesPerDevice));
   const auto microbatches = static_cast<int>(shape.microbatches.value_or(kMicrobatches));
   drawn.plan = plan_of(place(scheduler, devices, stages, microbatches, compared), shape);
-  drawn.cluster = cluster_of(settings.cluster, devices);
+  drawn.cluster = cluster_of(settings, devices);
   ScheduleRequest request = request_for(drawn.plan, microbatches, drawn.cluster.links.latency_s);
   const std::vector<double>& speed = drawn.cluster.machine.speed;
   for (int s = 0; s < drawn.plan.stages() && !speed.empty(); ++s)
@@ -167,7 +167,7 @@ void take_file(const Settings& settings, DrawnSchedule& drawn) {
   if (asked.stages_per_device && *asked.stages_per_device * devices != drawn.schedule.stages)
     throw Error("--stages-per-device {}: {} has {} stages on {} devices", *asked.stages_per_device,
                 asked.csv, drawn.schedule.stages, devices);
-  drawn.cluster = cluster_of(settings.cluster, static_cast<int>(devices));
+  drawn.cluster = cluster_of(settings, static_cast<int>(devices));
 }
 
 ScheduleFigures figures_of(const Simulation& simulation) {

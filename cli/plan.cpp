@@ -62,7 +62,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, const Set
                        {"scheduler", summary.scheduler},
                        {"partitioner", summary.partitioner},
                        {"devices", plan.schedule.devices.size()},
-                       {"replicas", settings.cluster.data_parallel},
+                       {"replicas", settings.run.data_parallel},
                        {"microbatches", plan.schedule.microbatches},
                        {"stages", stages},
                        {"channels", channels},
@@ -172,8 +172,8 @@ void report_text(const PlanSummary& summary, const PreparedPlan& plan, const Set
              summary.model, show_count(summary.parameters), summary.batch,
              show_number(summary.step_flops), show_number(summary.forward_flops));
   for (const auto& note : summary.notes) fmt::print("  {}\n", note);
-  if (settings.cluster.data_parallel > 1)
-    fmt::print("  one of {} replicas is shown\n", settings.cluster.data_parallel);
+  if (settings.run.data_parallel > 1)
+    fmt::print("  one of {} replicas is shown\n", settings.run.data_parallel);
   fmt::print("partition {}: at most {} of work per device and micro-batch, {} cross devices\n",
              summary.partitioner, show_seconds(plan.score.bottleneck_s),
              bytes(plan.score.cut_bytes));
@@ -255,37 +255,25 @@ ordered_json compared_json(const std::vector<ReportedRun>& runs,
 }
 
 std::string title_of(const Settings& settings) {
-  const int replicas = settings.cluster.data_parallel;
+  const int replicas = settings.run.data_parallel;
   return fmt::format("{} on {}, {} micro-batches{}",
                      std::filesystem::path(settings.run.model).filename().string(),
                      settings.run.devices, settings.run.microbatches,
                      replicas > 1 ? fmt::format(", one of {} replicas", replicas) : "");
 }
 
-// Replicas share the batch out among themselves.
-Settings for_one_replica(const Settings& settings) {
-  Settings one = settings;
-  const int replicas = settings.cluster.data_parallel;
-  if (one.run.batch) {
-    if (*one.run.batch % replicas != 0)
-      throw Error("--batch {} is not divisible by --data-parallel {}", *one.run.batch, replicas);
-    *one.run.batch /= replicas;
-  }
-  return one;
-}
-
 }  // namespace
 
 void plan_command(const Settings& given) {
-  Settings settings = for_one_replica(given);
+  Settings settings = given;
   RunConfig& run = settings.run;
   const ChosenPlugins plugins = choose_plugins(settings);
   const auto device = make_first_device(run);
-  const int devices = device_count(run.devices);
-  cluster_of(settings.cluster, devices);  // what it refuses is told before the model is read
+  const int devices = pipeline_devices(run);
+  cluster_of(settings, devices);  // what it refuses is told before the model is read
   const PreparedModel model = prepare_model(run, *device);
   PlanCosts costs = plan_costs(model, run, *device);
-  const Cluster cluster = cluster_of(settings.cluster, devices, measured_links(costs.rates));
+  const Cluster cluster = cluster_of(settings, devices, measured_links(costs.rates));
   costs.links = cluster.links;
   costs.data_parallel = cluster.machine.data_parallel;
   run.device_speed = cluster.machine.speed;

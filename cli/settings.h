@@ -11,7 +11,7 @@
 
 namespace headrace {
 
-// The machine that `schedule` and `plan` simulate, as cluster.h reads it.
+// The machine that `schedule` and `plan` simulate, as cluster.h reads it; replicas are the run's.
 struct ClusterSettings {
   std::string file;
   std::optional<double> latency, bandwidth;
@@ -19,7 +19,7 @@ struct ClusterSettings {
   std::optional<int64_t> devices_per_node, cards_per_node;
   std::optional<double> node_latency, node_bandwidth;
   std::vector<std::string> device_speed;  // each text a list with commas
-  int data_parallel = 1, layers_per_stage = 1;
+  int layers_per_stage = 1;
   std::string shard = "none", regather = "stage";
   std::optional<double> replica_latency, replica_bandwidth;
 };

@@ -25,7 +25,10 @@ std::string default_output(const std::string& model) {
 // Shows a training on stderr; evaluations on stdout unless that is kept for JSON.
 class Display {
  public:
-  Display(bool json, bool report) : evaluations_(json ? stderr : stdout), report_(report) {}
+  explicit Display(const Settings& settings)
+      : evaluations_(settings.json ? stderr : stdout),
+        report_(!settings.report.empty()),
+        replicas_(settings.run.data_parallel) {}
 
   TrainObserver observer() {
     return {.planned = [this](const auto& model, const auto& plan) { planned(model, plan); },
@@ -43,7 +46,7 @@ class Display {
     // The measured step and the simulated one have the same actions. Better now than at the end.
     if (report_) check_drawable(2 * actions_in(plan.simulation));
     for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
-    batch_ = prepared.microbatch_size * plan.schedule.microbatches;
+    batch_ = prepared.microbatch_size * plan.schedule.microbatches * replicas_;
     sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
   }
 
@@ -79,6 +82,7 @@ class Display {
 
   std::FILE* evaluations_;
   bool report_;
+  int replicas_;
   std::optional<Progress> progress_;
   int64_t batch_ = 0;
   int64_t epoch_ = 0;
@@ -102,6 +106,7 @@ nlohmann::ordered_json to_json(const TrainReport& report, const Settings& settin
       report.seconds > 0 ? static_cast<double>(report.samples) / report.seconds : 0;
   json["step_s"] = report.step_s;
   json["devices"] = report.devices;
+  json["replicas"] = report.replicas;
   json["stages"] = report.stages;
   json["microbatches"] = report.microbatches;
   json["scheduler"] = settings.scheduler;
@@ -152,7 +157,7 @@ void print_text(const TrainReport& report, const Settings& settings) {
 
 TrainReport train_here(const Settings& settings, const Processes& processes) {
   const ChosenPlugins plugins = choose_plugins(settings);
-  Display display(settings.json, !settings.report.empty());
+  Display display(settings);
   TrainReport report = train(settings.run, settings.train, *plugins.scheduler, *plugins.partitioner,
                              display.observer(), processes);
   display.finish();
@@ -181,7 +186,9 @@ void write_pictures(const TrainReport& report, const Settings& settings) {
   if (report.measured) {
     runs.push_back(reported_run("measured", *report.measured, report.plan));
     runs.back().measured = true;
-    runs.back().allocated_bytes = report.peak_bytes;
+    // The first replica is shown.
+    runs.back().allocated_bytes.assign(
+        report.peak_bytes.begin(), report.peak_bytes.begin() + report.devices / report.replicas);
   }
   runs.push_back(reported_run("simulated", report.predicted, report.plan));
   write_report(settings.report,

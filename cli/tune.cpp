@@ -62,7 +62,7 @@ Settings chosen(const Settings& settings, const Found& found) {
 std::vector<int> microbatches_to_try(const Settings& settings) {
   if (!settings.try_microbatches.empty() || !settings.run.batch)
     return compared_microbatches(settings);
-  const int64_t most = int64_t{16} * device_count(settings.run.devices);
+  const int64_t most = int64_t{16} * pipeline_devices(settings.run);
   std::vector<int> divisors;
   for (int m = 1; m <= std::min(most, *settings.run.batch); ++m)
     if (*settings.run.batch % m == 0) divisors.push_back(m);
@@ -192,7 +192,7 @@ class Search {
                            std::ranges::count_if(attempt.plan->plan.cost, &StageCost::recomputes),
                        .step_s = attempt.plan->simulation.step_s,
                        .bubble = attempt.plan->simulation.bubble_makespan,
-                       .peak_bytes = predicted_peak_bytes(*attempt.plan)});
+                       .peak_bytes = predicted_peak_bytes(*attempt.plan, run.data_parallel)});
     }
   }
 

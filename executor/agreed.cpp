@@ -6,6 +6,7 @@ PlanCosts agreed(ProcessGroup& group, PlanCosts costs) {
   broadcast(group, costs.rates.machine, 0);
   for (const NamedRate& rate : kDeviceRates) broadcast(group, costs.rates.*rate.value, 0);
   broadcast(group, costs.node_seconds, 0);
+  broadcast(group, costs.data_parallel, 0);
   return costs;
 }
 

@@ -20,12 +20,14 @@ struct Storage {
 
 class Compiler {
  public:
-  Compiler(const PassSpec& spec, int device, DeviceMemory& memory, TransferTable& transfers)
+  Compiler(const PassSpec& spec, int device, DeviceMemory& memory, TransferTable& transfers,
+           const DeviceReduction& reduction)
       : spec_(spec),
         graph_(*spec.graph),
         device_(device),
         memory_(memory),
         transfers_(transfers),
+        reduction_(reduction),
         microbatches_(static_cast<size_t>(spec.schedule->microbatches)),
         root_(storage_roots(graph_)),
         stage_(stage_of_nodes(spec)),
@@ -265,15 +267,20 @@ class Compiler {
       parts_missing[t] = transfers_.transfers[t].parts.size();
     std::set<size_t> arrived;
     std::set<ValueId> begun;  // accumulators that hold something
+    const auto finished = stages_finished();
 
-    for (const Step& step : order_.steps) {
+    for (const auto& stages : finished)
+      for (const int stage : stages)
+        add_all(InstructionKind::post_receive, reduction_.posts, stage);
+    for (size_t s = 0; s < order_.steps.size(); ++s) {
+      const Step& step = order_.steps[s];
       for (const size_t transfer : step.posts) {
         PlannedTransfer& t = transfers_.transfers[transfer];
         for (auto& part : t.parts)
           part.target = place_of(received_[received_slot(part.channel, t.microbatch)]);
-        program_.add(InstructionKind::post_receive, transfer);
+        add(InstructionKind::post_receive, transfer);
       }
-      for (const size_t transfer : step.sent) program_.add(InstructionKind::wait_send, transfer);
+      for (const size_t transfer : step.sent) add(InstructionKind::wait_send, transfer);
       program_.begin_action(step.action);
       for (size_t t = step.begin; t < step.end; ++t) {
         const Turn& turn = order_.turns[t];
@@ -282,11 +289,37 @@ class Compiler {
         emit_sends(turn, parts_missing);
       }
       program_.end_action();
+      for (const int stage : finished[s])
+        add_all(InstructionKind::start_send, reduction_.sends, stage);
     }
     // Before the step is over every send has left.
     for (size_t t = 0; t < transfers_.transfers.size(); ++t)
       if (transfers_.transfers[t].from_device == device_ && order_.guard[t] == kUnset)
-        program_.add(InstructionKind::wait_send, t);
+        add(InstructionKind::wait_send, t);
+  }
+
+  // A transfer of this pass.
+  void add(InstructionKind kind, size_t transfer) {
+    program_.add(kind, spec_.first_transfer + transfer);
+  }
+
+  // What goes between replicas for a stage, by numbers among all transfers.
+  void add_all(InstructionKind kind, const std::map<int, std::vector<size_t>>& by_stage,
+               int stage) {
+    const auto transfers = by_stage.find(stage);
+    if (transfers == by_stage.end()) return;
+    for (const size_t transfer : transfers->second) program_.add(kind, transfer);
+  }
+
+  // Per step the stages that are done behind it.
+  std::vector<std::vector<int>> stages_finished() const {
+    std::map<int, size_t> last;
+    for (size_t s = 0; s < order_.steps.size(); ++s)
+      for (size_t t = order_.steps[s].begin; t < order_.steps[s].end; ++t)
+        last[order_.turns[t].stage] = s;
+    std::vector<std::vector<int>> finished(order_.steps.size());
+    for (const auto& [stage, step] : last) finished[step].push_back(stage);
+    return finished;
   }
 
   void await_inputs(const Turn& turn, std::set<size_t>& arrived) {
@@ -294,7 +327,7 @@ class Compiler {
       if (input == kNoValue || graph_.value(input).producer == kNoNode || is_here(input)) continue;
       const size_t transfer =
           transfers_.carrying(transfers_.channel(input, turn.stage), turn.microbatch);
-      if (arrived.insert(transfer).second) program_.add(InstructionKind::wait_receive, transfer);
+      if (arrived.insert(transfer).second) add(InstructionKind::wait_receive, transfer);
     }
   }
 
@@ -310,7 +343,8 @@ class Compiler {
       for (const ValueId output : node.outputs)
         outputs.push_back(output == kNoValue ? Place{}
                                              : place_of(local_[slot(output, turn.microbatch)]));
-      const StepUse step{.reads = reads_step(node), .microbatch = turn.microbatch};
+      const StepUse step{.reads = reads_step(node),
+                         .microbatch = spec_.first_microbatch + turn.microbatch};
       bool first = true;
       for (const ValueId output : node.outputs)
         if (accumulator_of_root_.contains(output)) first = begun.insert(output).second && first;
@@ -370,7 +404,7 @@ class Compiler {
         for (auto& part : transfers_.transfers[transfer].parts)
           if (part.channel == channel)
             part.source = place_of(local_[slot(output, turn.microbatch)]);
-        if (--parts_missing[transfer] == 0) program_.add(InstructionKind::start_send, transfer);
+        if (--parts_missing[transfer] == 0) add(InstructionKind::start_send, transfer);
       }
     }
   }
@@ -386,6 +420,7 @@ class Compiler {
   const int device_;
   DeviceMemory& memory_;
   TransferTable& transfers_;
+  const DeviceReduction& reduction_;
   const size_t microbatches_;
   const std::vector<ValueId> root_;
   const std::vector<int> stage_;
@@ -406,8 +441,8 @@ class Compiler {
 }  // namespace
 
 DeviceProgram compile_pass(const PassSpec& spec, int device, DeviceMemory& memory,
-                           TransferTable& transfers) {
-  return Compiler(spec, device, memory, transfers).compile();
+                           TransferTable& transfers, const DeviceReduction& reduction) {
+  return Compiler(spec, device, memory, transfers, reduction).compile();
 }
 
 }  // namespace headrace

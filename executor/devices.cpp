@@ -71,6 +71,15 @@ int device_count(const std::string& text) {
   return static_cast<int>(named_devices(text).indices.size());
 }
 
+int pipeline_devices(const RunConfig& config) {
+  const int devices = device_count(config.devices);
+  if (config.data_parallel < 1) throw Error("--data-parallel must be at least 1");
+  if (devices % config.data_parallel != 0)
+    throw Error("--devices {}: {} devices cannot be shared out evenly to --data-parallel {}",
+                config.devices, devices, config.data_parallel);
+  return devices / config.data_parallel;
+}
+
 std::vector<std::unique_ptr<Device>> make_devices(const RunConfig& config,
                                                   const Processes& processes) {
   const NamedDevices named = named_devices(config.devices);

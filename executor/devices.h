@@ -20,6 +20,8 @@ struct NamedDevices {
 };
 NamedDevices named_devices(const std::string& text);
 int device_count(const std::string& text);
+// Of one replica of the pipeline. Throws Error where the devices cannot be shared out evenly.
+int pipeline_devices(const RunConfig& config);
 
 // The devices of a run: CPUs with config.threads_per_device threads each (0 shares the machine's
 // cores out evenly, at least one thread each), others as config.backend makes them. Only those of

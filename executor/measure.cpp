@@ -10,11 +10,10 @@ namespace headrace {
 MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& plan,
                             const RunConfig& config, int steps) {
   const FeedPlan feeds = feed_plan(prepared);
-  const auto batch = random_batch(prepared, feeds, config.microbatches, config.seed);
+  const auto batch =
+      random_batch(prepared, feeds, static_cast<int>(microbatches_in_all(config)), config.seed);
   const std::vector<std::span<const std::byte>> fields(batch.begin(), batch.end());
-  auto devices = make_devices(config);
-  const int count = static_cast<int>(devices.size());
-  const auto pipeline = make_pipeline(prepared, plan, config, std::move(devices));
+  const auto pipeline = make_pipeline(prepared, plan, config, make_devices(config));
 
   MeasuredSteps measured;
   std::vector<double> seconds, bubbles;
@@ -24,7 +23,7 @@ MeasuredSteps measure_steps(const PreparedModel& prepared, const PreparedPlan& p
         {.step = step, .learning_rate = learning_rate(config.rate, step, steps + 1)});
     if (step == 0) continue;
     seconds.push_back(pipeline->step_seconds());
-    bubbles.push_back(measured_bubble(*pipeline, count));
+    bubbles.push_back(measured_bubble(*pipeline));
   }
   measured.step_s = median(std::move(seconds));
   measured.bubble = median(std::move(bubbles));

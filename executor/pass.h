@@ -18,6 +18,9 @@ struct PassSpec {
   const StagePlan* plan = nullptr;         // a live_plan
   const Schedule* schedule = nullptr;      // lowered
   const Simulation* simulation = nullptr;  // of that schedule
+  // Of one replica among several (reduction.h): what its own numbers begin with among all.
+  int first_microbatch = 0;
+  size_t first_transfer = 0;
 };
 
 // The part of a stage plan that a pass runs: nodes that something wanted depends on, and channels

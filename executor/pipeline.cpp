@@ -32,30 +32,44 @@ std::string name_of(const PlannedTransfer& transfer) {
                      transfer.microbatch, transfer.from_stage, transfer.to_stage);
 }
 
-// The messages of a transfer table, once every program is compiled and every arena is there.
-std::vector<Transfer> settle(const TransferTable& table, const std::vector<Buffer>& arenas) {
-  const auto arena = [&](int device) {
-    return static_cast<std::byte*>(arenas[static_cast<size_t>(device)].data());
-  };
-  std::vector<Transfer> settled;
-  for (const PlannedTransfer& planned : table.transfers) {
-    Transfer transfer{planned.from_device, planned.to_device, {}, name_of(planned)};
-    for (const auto& part : planned.parts)
-      transfer.parts.push_back({resolve(part.source, arena(planned.from_device)),
-                                resolve(part.target, arena(planned.to_device)),
-                                static_cast<size_t>(part.bytes)});
-    settled.push_back(std::move(transfer));
-  }
-  return settled;
+// How many messages the replicas' passes have.
+size_t count_transfers(const std::vector<TransferTable>& tables) {
+  size_t count = 0;
+  for (const TransferTable& table : tables) count += table.transfers.size();
+  return count;
 }
 
-// Where a program of this process asks for its ends.
-void settle_places(const DeviceProgram& program, std::vector<Transfer>& transfers) {
-  int place = 0;
-  for (const size_t t : program.transfers(InstructionKind::start_send)) transfers[t].sent = place++;
-  place = 0;
-  for (const size_t t : program.transfers(InstructionKind::post_receive))
-    transfers[t].posted = place++;
+// These messages, once every program is compiled and every arena is there; those behind them stay.
+void settle(const std::vector<TransferTable>& tables, const std::vector<Buffer>& arenas,
+            std::vector<Transfer>& transfers) {
+  const size_t devices = arenas.size() / tables.size();
+  size_t next = 0;
+  for (size_t replica = 0; replica < tables.size(); ++replica) {
+    const auto first = static_cast<int>(replica * devices);
+    const auto arena = [&](int device) {
+      return static_cast<std::byte*>(arenas[static_cast<size_t>(first + device)].data());
+    };
+    for (const PlannedTransfer& planned : tables[replica].transfers) {
+      Transfer& transfer = transfers[next++];
+      transfer = {first + planned.from_device, first + planned.to_device, {}, name_of(planned)};
+      for (const auto& part : planned.parts)
+        transfer.parts.push_back({resolve(part.source, arena(planned.from_device)),
+                                  resolve(part.target, arena(planned.to_device)),
+                                  static_cast<size_t>(part.bytes)});
+    }
+  }
+}
+
+// Where the programs that a device runs one after another ask for their ends.
+void settle_places(const std::vector<const DeviceProgram*>& programs,
+                   std::vector<Transfer>& transfers) {
+  int sent = 0, posted = 0;
+  for (const DeviceProgram* program : programs) {
+    for (const size_t t : program->transfers(InstructionKind::start_send))
+      transfers[t].sent = sent++;
+    for (const size_t t : program->transfers(InstructionKind::post_receive))
+      transfers[t].posted = posted++;
+  }
 }
 
 }  // namespace
@@ -63,7 +77,8 @@ void settle_places(const DeviceProgram& program, std::vector<Transfer>& transfer
 Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devices)
     : spec_(std::move(spec)), devices_(std::move(devices)) {
   const Graph& graph = spec_.training.graph;
-  HEADRACE_CHECK(spec_.plan.devices() <= static_cast<int>(devices_.size()));
+  HEADRACE_CHECK(this->devices() % spec_.replicas == 0 &&
+                 spec_.plan.devices() <= devices_per_replica());
   for (auto& device : devices_)
     memories_.push_back(device ? std::make_unique<DeviceMemory>(*device, graph) : nullptr);
   roots_ = storage_roots(graph);
@@ -85,18 +100,29 @@ Pipeline::Pipeline(PipelineSpec spec, std::vector<std::unique_ptr<Device>> devic
                             .state_updates = {},
                             .results = std::move(results)};
   find_holders(training, evaluation);
-  const TransferTable training_transfers = compile(training, spec_.schedule, training_programs_);
-  const TransferTable evaluation_transfers =
-      compile(evaluation, forward_only(spec_.schedule), evaluation_programs_);
-  std::vector<Transfer> update_transfers = compile_update();
+  // A step's messages: those of the replicas' passes, then what brings gradients together.
+  auto training_tables = transfer_tables(training);
+  std::vector<Transfer> step(count_transfers(training_tables));
+  const auto reductions = plan_reduction({.graph = &graph,
+                                          .gradients = &spec_.training.gradients,
+                                          .plan = &spec_.plan,
+                                          .replicas = spec_.replicas},
+                                         memories_, step);
+  compile(training, spec_.schedule, reductions, training_tables, training_programs_);
+  auto evaluation_tables = transfer_tables(evaluation);
+  std::vector<Transfer> evaluation_transfers(count_transfers(evaluation_tables));
+  compile(evaluation, forward_only(spec_.schedule), std::vector<DeviceReduction>(devices_.size()),
+          evaluation_tables, evaluation_programs_);
+  compile_update(reductions, step);
   check_holders();
   check_agreement();
 
   bind_arenas();
-  training_transfers_ = training_transfers.transfers;
+  training_transfers_ = training_tables[0].transfers;
   updates_.resize(devices_.size());
-  make_links(settle(training_transfers, arenas_), settle(evaluation_transfers, arenas_),
-             std::move(update_transfers));
+  settle(training_tables, arenas_, step);
+  settle(evaluation_tables, arenas_, evaluation_transfers);
+  make_links(std::move(step), std::move(evaluation_transfers));
 
   shares_.assign(static_cast<size_t>(microbatches()), 0.0F);
   squared_norms_.resize(spec_.training.gradients.size());
@@ -112,38 +138,52 @@ std::vector<std::unique_ptr<Device>> Pipeline::dismantle(std::unique_ptr<Pipelin
   return devices;
 }
 
+// The messages of a pass in each replica.
+std::vector<TransferTable> Pipeline::transfer_tables(const PassSpec& pass) const {
+  const TransferTable table(live_plan(pass, spec_.plan), spec_.schedule.microbatches);
+  return std::vector<TransferTable>(static_cast<size_t>(spec_.replicas), table);
+}
+
 // Compiles one pass for every device.
-TransferTable Pipeline::compile(PassSpec pass, const Schedule& schedule,
-                                std::vector<DeviceProgram>& programs) {
+void Pipeline::compile(PassSpec pass, const Schedule& schedule,
+                       const std::vector<DeviceReduction>& reductions,
+                       std::vector<TransferTable>& tables, std::vector<DeviceProgram>& programs) {
   const StagePlan plan = live_plan(pass, spec_.plan);
   const Schedule lowered = lower(schedule, plan);
   const Simulation simulation = simulate(lowered, plan, spec_.links);
   pass.plan = &plan;
   pass.schedule = &lowered;
   pass.simulation = &simulation;
-  TransferTable transfers(plan, microbatches());
-  for (size_t d = 0; d < devices_.size(); ++d)
-    programs.push_back(here(d) ? compile_pass(pass, static_cast<int>(d), *memories_[d], transfers)
+  for (size_t d = 0; d < devices_.size(); ++d) {
+    const int replica = static_cast<int>(d) / devices_per_replica();
+    const int device = static_cast<int>(d) % devices_per_replica();
+    TransferTable& transfers = tables[static_cast<size_t>(replica)];
+    pass.first_microbatch = replica * schedule.microbatches;
+    pass.first_transfer = static_cast<size_t>(replica) * transfers.transfers.size();
+    programs.push_back(here(d) ? compile_pass(pass, device, *memories_[d], transfers, reductions[d])
                                : DeviceProgram());
-  return transfers;
+  }
 }
 
-std::vector<Transfer> Pipeline::compile_update() {
+void Pipeline::compile_update(const std::vector<DeviceReduction>& reductions,
+                              std::vector<Transfer>& transfers) {
   const Graph& graph = spec_.training.graph;
   std::vector<int> device_of_node(graph.nodes().size(), -1);
   for (size_t s = 0; s < spec_.plan.nodes.size(); ++s)
     for (const NodeId node : spec_.plan.nodes[s])
       device_of_node[index(node)] = spec_.plan.device[s];
-  std::vector<Transfer> transfers;
   update_programs_ = compile_updates({.graph = &graph,
                                       .gradients = &spec_.training.gradients,
                                       .optimizer = spec_.optimizer,
                                       .apply = !spec_.update,
                                       .norms = spec_.clip_norm > 0 || spec_.scale_losses,
                                       .device_of_node = std::move(device_of_node),
-                                      .holds = &holds_},
+                                      .holds = &holds_,
+                                      .reductions = &reductions,
+                                      .state_updates = &spec_.training.state_updates,
+                                      .replicas = spec_.replicas},
                                      memories_, transfers);
-  if (!spec_.update) return transfers;
+  if (!spec_.update) return;
   for (size_t d = 0; d < devices_.size(); ++d) {
     const auto gradient = [this, d](ValueId parameter) -> void* {
       const auto it = update_programs_[d].gradient.find(parameter);
@@ -155,14 +195,16 @@ std::vector<Transfer> Pipeline::compile_update() {
                 : nullptr);
   }
   find_own_holders();
-  return transfers;
 }
 
 // Who holds what follows from the plan alone, so that it is known of other processes' devices too.
 void Pipeline::find_holders(const PassSpec& training, const PassSpec& evaluation) {
-  holds_ = weights_of_devices(training, live_plan(training, spec_.plan), devices());
-  const auto more = weights_of_devices(evaluation, live_plan(evaluation, spec_.plan), devices());
-  for (size_t d = 0; d < holds_.size(); ++d) holds_[d].insert(more[d].begin(), more[d].end());
+  const int devices = devices_per_replica();
+  auto held = weights_of_devices(training, live_plan(training, spec_.plan), devices);
+  const auto more = weights_of_devices(evaluation, live_plan(evaluation, spec_.plan), devices);
+  for (size_t d = 0; d < held.size(); ++d) held[d].insert(more[d].begin(), more[d].end());
+  for (int replica = 0; replica < spec_.replicas; ++replica)
+    holds_.insert(holds_.end(), held.begin(), held.end());
 }
 
 void Pipeline::check_holders() const {
@@ -217,8 +259,7 @@ void Pipeline::bind_arenas() {
   }
 }
 
-void Pipeline::make_links(std::vector<Transfer> training, std::vector<Transfer> evaluation,
-                          std::vector<Transfer> update) {
+void Pipeline::make_links(std::vector<Transfer> step, std::vector<Transfer> evaluation) {
   std::vector<DeviceQueue*> queues;
   for (const auto& device : devices_) queues.push_back(device ? device->queue() : nullptr);
   const bool queued = std::ranges::any_of(queues, [](auto* queue) { return queue != nullptr; });
@@ -229,13 +270,11 @@ void Pipeline::make_links(std::vector<Transfer> training, std::vector<Transfer> 
                                       processes.timeout);
   };
   for (size_t d = 0; d < devices_.size(); ++d) {
-    settle_places(training_programs_[d], training);
-    settle_places(evaluation_programs_[d], evaluation);
-    settle_places(update_programs_[d].gather, update);
+    settle_places({&training_programs_[d], &update_programs_[d].gather}, step);
+    settle_places({&evaluation_programs_[d]}, evaluation);
   }
-  training_link_ = link(std::move(training));
+  step_link_ = link(std::move(step));
   evaluation_link_ = link(std::move(evaluation));
-  update_link_ = link(std::move(update));
 }
 
 void Pipeline::make_tasks() {
@@ -244,9 +283,9 @@ void Pipeline::make_tasks() {
         .seed = spec_.seed, .step = info_.step, .learning_rate = info_.learning_rate};
   };
   const auto backward = [this, context](size_t d) {
-    training_programs_[d].run(*devices_[d], *training_link_, context(), workspaces_[d].data(),
-                              started_, begins_[d]);
-    update_programs_[d].gather.run(*devices_[d], *update_link_, context(), workspaces_[d].data(),
+    training_programs_[d].run(*devices_[d], *step_link_, context(), workspaces_[d].data(), started_,
+                              begins_[d]);
+    update_programs_[d].gather.run(*devices_[d], *step_link_, context(), workspaces_[d].data(),
                                    started_);
   };
   for (size_t d = 0; d < devices_.size(); ++d)
@@ -260,9 +299,9 @@ void Pipeline::make_tasks() {
     updates_[d].start_s = seconds_since(started_);
     StepContext update = context();
     if (settle_scale(device, update)) {
-      update_programs_[d].apply.run(*devices_[d], *update_link_, update, workspaces_[d].data(),
+      update_programs_[d].apply.run(*devices_[d], *step_link_, update, workspaces_[d].data(),
                                     started_);
-      if (!own_updates_.empty()) own_updates_[d]->run(update, *update_link_);
+      if (!own_updates_.empty()) own_updates_[d]->run(update, *step_link_);
     }
     updates_[d].end_s = seconds_since(started_);
   };
@@ -272,9 +311,8 @@ void Pipeline::make_tasks() {
                                 started_);
   };
   stop_all_ = [this] {
-    training_link_->stop();
+    step_link_->stop();
     evaluation_link_->stop();
-    update_link_->stop();
   };
 }
 
@@ -290,7 +328,7 @@ double Pipeline::agree_on_norm(int device) {
                           update_programs_[d].squared_norm.at(gradients[g].parameter),
                           &squared_norms_[g]);
   }
-  update_link_->barrier([this] { spec_.processes.group->sum(squared_norms_); });
+  step_link_->barrier([this] { spec_.processes.group->sum(squared_norms_); });
   double sum = 0;
   for (const double norm : squared_norms_) sum += norm;
   return std::sqrt(sum);
@@ -311,9 +349,8 @@ bool Pipeline::settle_scale(int device, StepContext& update) {
 }
 
 void Pipeline::run(const std::function<void(int)>& task) {
-  training_link_->start_step();
+  step_link_->start_step();
   evaluation_link_->start_step();
-  update_link_->start_step();
   if (!squared_norms_.empty()) std::fill(squared_norms_.begin(), squared_norms_.end(), 0.0);
   if (spec_.processes.whereabouts != nullptr) spec_.processes.whereabouts->begin(info_.step + 1);
   started_ = std::chrono::steady_clock::now();
@@ -342,14 +379,16 @@ void Pipeline::await_queues() {
 
 double Pipeline::weighted_loss() const {
   const ValueId loss = spec_.training.loss;
-  const auto d = static_cast<size_t>(device_of_value_[index(loss)]);
-  return from_owner(d, [&] {
-    double total = 0;
-    for (int m = 0; m < microbatches(); ++m)
-      if (const float share = shares_[static_cast<size_t>(m)]; share != 0)
-        total += read_scalar(loss, m) * share;
-    return total;
-  });
+  double total = 0;
+  for (int first = 0; first < microbatches(); first += spec_.schedule.microbatches)
+    total += from_owner(maker_of(loss, first), [&] {
+      double part = 0;
+      for (int m = first; m < first + spec_.schedule.microbatches; ++m)
+        if (const float share = shares_[static_cast<size_t>(m)]; share != 0)
+          part += read_scalar(loss, m) * share;
+      return part;
+    });
+  return total;
 }
 
 double Pipeline::accumulate_gradients(const StepInfo& info) {
@@ -370,35 +409,44 @@ double Pipeline::train_step(const StepInfo& info) {
 
 void Pipeline::evaluate() { run(evaluation_task_); }
 
+size_t Pipeline::maker_of(ValueId computed, int microbatch) const {
+  const int replica = microbatch / spec_.schedule.microbatches;
+  return static_cast<size_t>(replica * devices_per_replica() + device_of_value_[index(computed)]);
+}
+
 float Pipeline::read_scalar(ValueId id, int microbatch) const {
-  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
+  const size_t d = maker_of(id, microbatch);
   float value = 0;
-  devices_[d]->download({DType::f32, {}}, {}, memories_[d]->slot(roots_[index(id)], microbatch),
+  devices_[d]->download({DType::f32, {}}, {},
+                        memories_[d]->slot(roots_[index(id)], microbatch_in_replica(microbatch)),
                         &value);
   return value;
 }
 
 double Pipeline::metric(ValueId id, int microbatch) const {
-  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
-  return from_owner(d, [&] { return read_scalar(id, microbatch); });
+  return from_owner(maker_of(id, microbatch), [&] { return read_scalar(id, microbatch); });
 }
 
 HostTensor Pipeline::result(ValueId id, int microbatch) const {
   const Value& value = spec_.training.graph.value(id);
-  const auto d = static_cast<size_t>(device_of_value_[index(id)]);
+  const size_t d = maker_of(id, microbatch);
   return tensor_from_owner(d, value.type, [&] {
     auto [tensor, bytes] = allocate_host_tensor(value.type);
     devices_[d]->download(value.type, value.layout,
-                          memories_[d]->slot(roots_[index(id)], microbatch), bytes);
+                          memories_[d]->slot(roots_[index(id)], microbatch_in_replica(microbatch)),
+                          bytes);
     return tensor;
   });
 }
 
 void Pipeline::feed(ValueId input, int microbatch, const void* data) {
   const Value& value = spec_.training.graph.value(input);
-  for (size_t d = 0; d < memories_.size(); ++d)
-    if (here(d) && memories_[d]->has_slot(input, microbatch))
-      devices_[d]->upload(value.type, value.layout, data, memories_[d]->slot(input, microbatch));
+  const int slot = microbatch_in_replica(microbatch);
+  const auto devices = static_cast<size_t>(devices_per_replica());
+  const size_t first = static_cast<size_t>(microbatch / spec_.schedule.microbatches) * devices;
+  for (size_t d = first; d < first + devices; ++d)
+    if (here(d) && memories_[d]->has_slot(input, slot))
+      devices_[d]->upload(value.type, value.layout, data, memories_[d]->slot(input, slot));
 }
 
 void Pipeline::feed_share(int microbatch, float share) {

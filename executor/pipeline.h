@@ -12,6 +12,7 @@
 #include "executor/own_update.h"
 #include "executor/pass.h"
 #include "executor/processes.h"
+#include "executor/reduction.h"
 #include "executor/transfer_table.h"
 #include "executor/update.h"
 #include "graph/autodiff.h"
@@ -25,9 +26,10 @@ namespace headrace {
 struct PipelineSpec {
   TrainingGraph training;
   std::vector<ValueId> metrics;  // forward scalars that evaluation wants beside the loss
-  StagePlan plan;
-  Schedule schedule;  // compute actions
-  Links links;        // for the simulation that memory is planned by
+  StagePlan plan;                // of one replica
+  Schedule schedule;             // its compute actions
+  int replicas = 1;              // copies of the whole pipeline, each with micro-batches of its own
+  Links links;                   // for the simulation that memory is planned by
   OptimizerSpec optimizer;
   std::optional<WrittenUpdate> update;  // the model's own, in place of `optimizer`
   double clip_norm = 0;                 // 0: no clipping
@@ -51,6 +53,7 @@ struct StepInfo {
 // Trains one graph over several devices, one thread each, of this process or of several. Not
 // thread-safe: one caller. After a call threw, only the destructor may follow. Of several processes
 // each makes the same calls in the same order; what a call returns is the same in all of them.
+// Devices and micro-batches are numbered replica by replica.
 class Pipeline {
  public:
   // Those of `devices` that other processes have are null.
@@ -62,8 +65,10 @@ class Pipeline {
 
   const TrainingGraph& training() const { return spec_.training; }
   const StagePlan& plan() const { return spec_.plan; }
-  int devices() const { return static_cast<int>(devices_.size()); }
-  int microbatches() const { return spec_.schedule.microbatches; }
+  int replicas() const { return spec_.replicas; }
+  int devices() const { return static_cast<int>(devices_.size()); }  // of all replicas
+  int devices_per_replica() const { return devices() / spec_.replicas; }
+  int microbatches() const { return spec_.schedule.microbatches * spec_.replicas; }
 
   // Row-major contents of an input for one micro-batch, copied to every device that reads it.
   void feed(ValueId input, int microbatch, const void* data);
@@ -102,27 +107,31 @@ class Pipeline {
 
   // When each action of the last pass ran, seconds since the pass began in the device's process.
   std::vector<ActionRecord> actions(int device) const;
-  // What was sent in the last training pass, where the communicator knows when.
+  // What was sent in the first replica in the last training pass, where the communicator knows
+  // when.
   std::vector<MeasuredTransfer> transfers() const;
   // The update of the last training step; its action says nothing.
   ActionTime update(int device) const;
   double step_seconds() const { return step_seconds_; }  // of the last pass, update included
   // What its devices leave to others (Device::detours), of those in this process.
   std::set<std::string> detours() const;
-  std::vector<int64_t> peak_bytes() const;  // per device: weights, state, arena
+  std::vector<int64_t> peak_bytes() const;       // per device: weights, state, arena, workspace
+  std::vector<int64_t> workspace_bytes() const;  // of that, what only running kernels use
 
  private:
-  TransferTable compile(PassSpec pass, const Schedule& schedule,
-                        std::vector<DeviceProgram>& programs);
+  std::vector<TransferTable> transfer_tables(const PassSpec& pass) const;
+  void compile(PassSpec pass, const Schedule& schedule,
+               const std::vector<DeviceReduction>& reductions, std::vector<TransferTable>& tables,
+               std::vector<DeviceProgram>& programs);
   bool here(size_t device) const { return devices_[device] != nullptr; }
   void find_holders(const PassSpec& training, const PassSpec& evaluation);
   void check_holders() const;
   void check_agreement() const;
   void find_own_holders();
-  std::vector<Transfer> compile_update();
+  void compile_update(const std::vector<DeviceReduction>& reductions,
+                      std::vector<Transfer>& transfers);
   void bind_arenas();
-  void make_links(std::vector<Transfer> training, std::vector<Transfer> evaluation,
-                  std::vector<Transfer> update);
+  void make_links(std::vector<Transfer> step, std::vector<Transfer> evaluation);
   void make_tasks();
   void run(const std::function<void(int)>& task);
   void await_queues();
@@ -132,6 +141,10 @@ class Pipeline {
   bool settle_scale(int device, StepContext& update);
   double scale() const { return spec_.scale_losses ? loss_scale_.value : 1.0; }
   size_t holder_of(ValueId weight) const;
+  size_t maker_of(ValueId computed, int microbatch) const;
+  int microbatch_in_replica(int microbatch) const {
+    return microbatch % spec_.schedule.microbatches;
+  }
   // What a device's own process reads, known to all.
   template <typename Read>
   auto from_owner(size_t device, const Read& read) const {
@@ -147,15 +160,15 @@ class Pipeline {
 
   std::vector<DeviceProgram> training_programs_, evaluation_programs_;
   std::vector<UpdatePrograms> update_programs_;
-  std::vector<PlannedTransfer> training_transfers_;
+  std::vector<PlannedTransfer> training_transfers_;      // of the first replica
   std::vector<ActionTime> updates_;                      // per device
   std::vector<std::unique_ptr<OwnUpdate>> own_updates_;  // per device; none: the optimizer's
   std::map<std::string, size_t> holder_of_own_state_;    // the first device
   Graph evaluation_graph_;
   std::vector<Buffer> arenas_, workspaces_;
   // Behind all memory that they copy: after a failure messages may be under way.
-  std::unique_ptr<Communicator> training_link_, evaluation_link_, update_link_;
-  std::vector<int> device_of_value_;      // where a computed value is made, -1: nowhere
+  std::unique_ptr<Communicator> step_link_, evaluation_link_;
+  std::vector<int> device_of_value_;  // in its replica, where a computed value is made; -1: nowhere
   std::vector<std::set<ValueId>> holds_;  // weights of each device
   std::vector<ValueId> roots_;
 

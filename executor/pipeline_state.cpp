@@ -108,7 +108,7 @@ std::vector<MeasuredTransfer> Pipeline::transfers() const {
   for (size_t t = 0; t < training_transfers_.size(); ++t) {
     const PlannedTransfer& planned = training_transfers_[t];
     if (!here(static_cast<size_t>(planned.to_device))) continue;
-    const Communicator::Moved moved = training_link_->moved(t);
+    const Communicator::Moved moved = step_link_->moved(t);
     if (moved.end == moved.start) continue;
     const auto seconds = [&](std::chrono::steady_clock::time_point time) {
       return std::chrono::duration<double>(time - training_started_).count();
@@ -147,6 +147,13 @@ std::vector<int64_t> Pipeline::peak_bytes() const {
              static_cast<int64_t>(arenas_[d].bytes() + workspaces_[d].bytes()) +
              (own_updates_.empty() ? 0 : own_updates_[d]->bytes());
     }));
+  return bytes;
+}
+
+std::vector<int64_t> Pipeline::workspace_bytes() const {
+  std::vector<int64_t> bytes;
+  for (size_t d = 0; d < devices_.size(); ++d)
+    bytes.push_back(from_owner(d, [&] { return static_cast<int64_t>(workspaces_[d].bytes()); }));
   return bytes;
 }
 

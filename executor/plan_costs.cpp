@@ -79,6 +79,9 @@ PlanCosts plan_costs(const PreparedModel& prepared, const RunConfig& config, Dev
     costs.table = forms_of(training, cached);
   }
   if (from_file || profiled) take_from_table(training, config.microbatches, costs);
+  const Links links = measured_links(costs.rates);
+  costs.data_parallel = {.replicas = config.data_parallel,
+                         .link = {.latency_s = links.latency_s, .bytes_per_s = links.bytes_per_s}};
   return costs;
 }
 

@@ -48,7 +48,7 @@ Links links_of(const PlanCosts& costs) { return costs.links.value_or(measured_li
 PartitionSetting partition_setting(const PreparedModel& prepared, const RunConfig& config,
                                    const Scheduler& scheduler, const PlanCosts& costs) {
   const Links links = links_of(costs);
-  const int devices = device_count(config.devices);
+  const int devices = pipeline_devices(config);
   PartitionSetting setting;
   setting.device_of_stage = scheduler.place(devices, config.stages_per_device, config.microbatches);
   for (const int64_t bytes : memory_limits(config.memory, devices))

@@ -1,5 +1,6 @@
 #include "executor/rebalance.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "executor/median.h"
@@ -13,13 +14,14 @@ constexpr double kLeastGain = 0.03;
 }  // namespace
 
 void SpeedWatch::observe(const Pipeline& pipeline) {
+  devices_per_replica_ = static_cast<size_t>(pipeline.devices_per_replica());
   auto& busy_s = busy_s_.emplace_back();
   for (int d = 0; d < pipeline.devices(); ++d) busy_s.push_back(busy_seconds(pipeline.actions(d)));
 }
 
 std::optional<std::vector<double>> SpeedWatch::speeds(const StagePlan& plan, int microbatches) {
   if (busy_s_.size() < static_cast<size_t>(window_)) return std::nullopt;
-  std::vector<double> predicted_s(busy_s_[0].size());
+  std::vector<double> predicted_s(devices_per_replica_);
   for (size_t s = 0; s < plan.cost.size(); ++s) {
     const StageCost& cost = plan.cost[s];
     predicted_s[static_cast<size_t>(plan.device[s])] +=
@@ -27,9 +29,12 @@ std::optional<std::vector<double>> SpeedWatch::speeds(const StagePlan& plan, int
   }
   std::vector<double> speeds;
   for (size_t d = 0; d < predicted_s.size(); ++d) {
-    std::vector<double> busy_s;
-    for (const auto& step : busy_s_) busy_s.push_back(step[d]);
-    const double measured_s = median(std::move(busy_s));
+    double measured_s = 0;
+    for (size_t copy = d; copy < busy_s_[0].size(); copy += devices_per_replica_) {
+      std::vector<double> busy_s;
+      for (const auto& step : busy_s_) busy_s.push_back(step[copy]);
+      measured_s = std::max(measured_s, median(std::move(busy_s)));
+    }
     speeds.push_back(measured_s > 0 ? predicted_s[d] / measured_s : 1);
   }
   busy_s_.clear();

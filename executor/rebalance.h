@@ -7,8 +7,9 @@
 
 namespace headrace {
 
-// How fast devices turn out to be: per device the seconds that its plan predicts for its compute
-// actions over those that it took, the median over a window of steps.
+// How fast devices turn out to be: per device of a replica the seconds that its plan predicts for
+// its compute actions over those that it took, the median over a window of steps. All replicas are
+// cut alike, so the slowest of a device's copies counts.
 class SpeedWatch {
  public:
   explicit SpeedWatch(int window) : window_(window) {}
@@ -21,6 +22,7 @@ class SpeedWatch {
 
  private:
   int window_;
+  size_t devices_per_replica_ = 1;
   std::vector<std::vector<double>> busy_s_;  // per step, per device
 };
 

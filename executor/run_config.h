@@ -21,8 +21,9 @@ struct RunConfig {
   std::shared_ptr<const Backend> backend;  // that makes them; null: they are CPUs
   int threads_per_device = 0;              // 0: the machine's cores divided by the devices
   int stages_per_device = 1;
-  std::optional<int64_t> batch;  // samples per step
-  int microbatches = 1;
+  std::optional<int64_t> batch;      // samples per step
+  int microbatches = 1;              // of each replica
+  int data_parallel = 1;             // replicas of the pipeline, which share devices and batch out
   std::string precision = "f32";     // of products and convolutions; or "bf16", "f16"
   std::string cost = "analytic";     // or "profile", or a file of measured costs
   std::string memory;                // limits of the devices (device_limits.h)

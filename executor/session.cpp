@@ -14,13 +14,21 @@
 namespace headrace {
 namespace {
 
+// The options that a batch is divided by.
+std::string name_of_parts(const RunConfig& config) {
+  std::string text = fmt::format("--microbatches {}", config.microbatches);
+  if (config.data_parallel > 1)
+    text += fmt::format(" times --data-parallel {}", config.data_parallel);
+  return text;
+}
+
 std::optional<int64_t> microbatch_size(const RunConfig& config) {
   if (!config.batch) return std::nullopt;
   if (config.microbatches < 1) throw Error("--microbatches must be at least 1");
-  if (*config.batch < 1 || *config.batch % config.microbatches != 0)
-    throw Error("--batch {} is not divisible by --microbatches {}", *config.batch,
-                config.microbatches);
-  return *config.batch / config.microbatches;
+  const int64_t microbatches = microbatches_in_all(config);
+  if (*config.batch < 1 || *config.batch % microbatches != 0)
+    throw Error("--batch {} is not divisible by {}", *config.batch, name_of_parts(config));
+  return *config.batch / microbatches;
 }
 
 // What training needs of the forward graph, its dead ends dropped and ids renewed.
@@ -106,6 +114,10 @@ void require_no_optimizer(const WrittenUpdate& update, const RunConfig& config) 
 
 }  // namespace
 
+int64_t microbatches_in_all(const RunConfig& config) {
+  return int64_t{config.microbatches} * config.data_parallel;
+}
+
 PreparedModel prepare_model(const RunConfig& config, Device& device) {
   PreparedModel prepared;
   LoadOptions options;
@@ -151,11 +163,10 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
       break;
     }
   }
-  if (config.batch && prepared.microbatch_size * config.microbatches != *config.batch)
-    throw Error(
-        "{}: a micro-batch holds {} samples, but --batch {} / --microbatches {} asks for {}",
-        config.model, prepared.microbatch_size, *config.batch, config.microbatches,
-        *config.batch / config.microbatches);
+  if (const auto asked = microbatch_size(config); asked && prepared.microbatch_size != *asked)
+    throw Error("{}: a micro-batch holds {} samples, but --batch {} by {} asks for {}",
+                config.model, prepared.microbatch_size, *config.batch, name_of_parts(config),
+                *asked);
   return prepared;
 }
 
@@ -171,6 +182,7 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                                  .metrics = prepared.correct_counts,
                                                  .plan = plan.plan,
                                                  .schedule = plan.schedule,
+                                                 .replicas = config.data_parallel,
                                                  .links = plan.links,
                                                  .optimizer = config.optimizer,
                                                  .update = prepared.model.update,
@@ -181,9 +193,10 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                     std::move(devices));
 }
 
-std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan) {
+std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan, int replicas) {
   std::vector<int64_t> bytes;
-  for (const MemoryPeak& peak : plan.simulation.peak_memory) bytes.push_back(peak.bytes);
+  for (int replica = 0; replica < replicas; ++replica)
+    for (const MemoryPeak& peak : plan.simulation.peak_memory) bytes.push_back(peak.bytes);
   return bytes;
 }
 

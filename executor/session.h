@@ -58,6 +58,9 @@ struct PreparedPlan {
   double update_s = 0;  // predicted, the longest of all devices
 };
 
+// The micro-batches of a step over all replicas: what a batch is divided by.
+int64_t microbatches_in_all(const RunConfig& config);
+
 // The chain of a run (docs: README's tour), each step a value that the next one takes. Nothing runs
 // on a device before make_pipeline.
 PreparedModel prepare_model(const RunConfig& config, Device& device);
@@ -92,8 +95,9 @@ std::unique_ptr<Pipeline> make_pipeline(const PreparedModel& prepared, const Pre
                                         std::vector<std::unique_ptr<Device>> devices,
                                         const Processes& processes = {});
 
-// Bytes per device by the plan alone: weights, gradients, optimizer state and the chunks in flight.
-std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan);
+// Bytes per device of all replicas by the plan alone: weights, gradients, optimizer state and the
+// chunks in flight.
+std::vector<int64_t> predicted_peak_bytes(const PreparedPlan& plan, int replicas = 1);
 
 // The model's weights by name, as the pipeline holds them now: parameters and states.
 std::map<std::string, HostTensor> read_weights(const Pipeline& pipeline);

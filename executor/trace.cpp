@@ -104,7 +104,8 @@ Timeline simulated_timeline(std::string name, const Simulation& simulation) {
 
 Timeline measured_timeline(std::string name, const Pipeline& pipeline) {
   Timeline timeline{.name = std::move(name)};
-  for (int d = 0; d < pipeline.devices(); ++d) {
+  const int devices = pipeline.devices_per_replica();
+  for (int d = 0; d < devices; ++d) {
     std::vector<ActionTime>& row = timeline.devices.emplace_back();
     for (const ActionRecord& record : pipeline.actions(d))
       row.push_back({.action = record.action,
@@ -123,7 +124,7 @@ Timeline measured_timeline(std::string name, const Pipeline& pipeline) {
     timeline.devices[moved.to_device].push_back(
         {.action = action, .start_s = moved.start_s, .end_s = moved.end_s});
   }
-  for (int d = 0; d < pipeline.devices(); ++d) timeline.update.push_back(pipeline.update(d));
+  for (int d = 0; d < devices; ++d) timeline.update.push_back(pipeline.update(d));
   return timeline;
 }
 

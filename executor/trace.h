@@ -19,8 +19,8 @@ struct Timeline {
 
 Timeline simulated_timeline(std::string name, const Simulation& simulation);
 
-// Of the last training step. What an action waited for counts as before it, as in a simulation;
-// transfers are there where the communicator times them.
+// Of the last training step of the first replica. What an action waited for counts as before it, as
+// in a simulation; transfers are there where the communicator times them.
 Timeline measured_timeline(std::string name, const Pipeline& pipeline);
 
 // The same in the form of a simulation, with what devices waited for: until the transfer of an

@@ -128,7 +128,7 @@ class Trainer {
 
   void open_data() {
     feeds_ = feed_plan(prepared_);
-    const int64_t batch = prepared_.microbatch_size * config_.microbatches;
+    const int64_t batch = prepared_.microbatch_size * microbatches_in_all(config_);
     const auto open = [&](const std::string& path) {
       std::shared_ptr<const Dataset> dataset = open_dataset(path, feeds_.inputs, feeds_.targets);
       check_ranges(prepared_, feeds_, *dataset);
@@ -173,7 +173,7 @@ class Trainer {
       feed_batch(*pipeline_, prepared_, feeds_, fields);
       pipeline_->evaluate();
       result.samples += batch.samples;
-      for (int m = 0; m < config_.microbatches; ++m) {
+      for (int m = 0; m < pipeline_->microbatches(); ++m) {
         if (m * microbatch >= batch.samples) break;
         const auto counted = static_cast<double>(counted_targets(prepared_, feeds_, fields, m));
         if (counted == 0) continue;
@@ -213,6 +213,7 @@ class Trainer {
   std::map<std::string, std::string> fingerprint() const {
     return {{"batch", std::to_string(source_->batch_size())},
             {"microbatches", std::to_string(config_.microbatches)},
+            {"data_parallel", std::to_string(config_.data_parallel)},
             {"optimizer", prepared_.model.update ? "the model's own" : config_.optimizer.name},
             {"precision", config_.precision},
             {"data_samples", std::to_string(source_->dataset().samples())}};
@@ -251,6 +252,7 @@ class Trainer {
   int64_t resume() {
     Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
     checkpoint.config.try_emplace("precision", "f32");  // older ones do not say
+    checkpoint.config.try_emplace("data_parallel", "1");
     if (checkpoint.seed != config_.seed)
       throw Error("--resume: the checkpoint was made with --seed {}, this run has {}",
                   checkpoint.seed, config_.seed);
@@ -305,13 +307,13 @@ class Trainer {
   void finish() {
     report_.samples = report_.steps * source_->batch_size();
     if (!report_.step_seconds.empty()) report_.step_s = median(report_.step_seconds);
-    const int devices = device_count(config_.devices);
-    report_.devices = devices;
+    report_.devices = pipeline_->devices();
+    report_.replicas = config_.data_parallel;
     report_.stages = plan_.plan.stages();
     report_.microbatches = config_.microbatches;
     report_.peak_bytes = pipeline_->peak_bytes();
-    report_.predicted_peak_bytes = predicted_peak_bytes(plan_);
-    report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_, devices);
+    report_.predicted_peak_bytes = predicted_peak_bytes(plan_, config_.data_parallel);
+    report_.bubble = report_.steps == 0 ? 0 : measured_bubble(*pipeline_);
     report_.predicted_bubble = plan_.simulation.bubble_makespan;
     report_.step_s_predicted = plan_.simulation.step_s;
     report_.model_notes = prepared_.model.notes;
@@ -367,9 +369,9 @@ TrainReport train(const RunConfig& config, const TrainOptions& options, const Sc
   return Trainer(config, options, scheduler, strategy, observer, processes).run();
 }
 
-double measured_bubble(const Pipeline& pipeline, int devices) {
+double measured_bubble(const Pipeline& pipeline) {
   double first = 1e300, last = 0, busiest = 0;
-  for (int d = 0; d < devices; ++d) {
+  for (int d = 0; d < pipeline.devices_per_replica(); ++d) {
     const std::vector<ActionRecord> records = pipeline.actions(d);
     for (const ActionRecord& record : records) {
       first = std::min(first, record.start_s);

@@ -47,17 +47,19 @@ struct TrainReport {
   std::vector<double> losses;
   std::optional<Evaluation> evaluation;
   double seconds = 0;
-  double step_s = 0;  // median
-  int devices = 0, stages = 0, microbatches = 0;
+  double step_s = 0;                 // median
+  int devices = 0, replicas = 1;     // devices of all replicas
+  int stages = 0, microbatches = 0;  // of each replica
   std::string weights_sha256;
-  std::vector<int64_t> peak_bytes, predicted_peak_bytes;  // per device
+  std::vector<int64_t> peak_bytes, predicted_peak_bytes;  // per device, replica by replica
   double bubble = 0, predicted_bubble = 0;
   double step_s_predicted = 0;
   std::vector<double> step_seconds;  // of every step
   std::vector<Rebalanced> rebalanced;
   StagePlan plan;
-  Simulation predicted;                // a step
-  std::optional<Simulation> measured;  // the last step, in the same form; none was left to do
+  Simulation predicted;  // a step
+  // The last step in the same form, of the first replica; none was left to do.
+  std::optional<Simulation> measured;
   std::vector<std::string> model_notes, notes;  // the model's, the training's own
 };
 
@@ -83,8 +85,8 @@ TrainReport train(const RunConfig& config, const TrainOptions& options, const Sc
                   const PartitionStrategy& strategy, const TrainObserver& observer,
                   const Processes& processes = {});
 
-// Share of the devices' time in the last step that no action ran, on the busiest device's terms as
-// Simulation::bubble_makespan.
-double measured_bubble(const Pipeline& pipeline, int devices);
+// Share of the first replica's time in the last step that no action ran, on the busiest device's
+// terms as Simulation::bubble_makespan.
+double measured_bubble(const Pipeline& pipeline);
 
 }  // namespace headrace

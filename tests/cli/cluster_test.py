@@ -142,10 +142,12 @@ class Plan(HeadraceTest):
 
     def test_replicas_share_the_batch(self):
         adamw = (*PLAN, "--optimizer", "adamw")
-        two = self.json(*adamw, "--data-parallel", 2, "--shard", "gradients")
+        two = self.json(*adamw, "--devices", "cpu:4", "--data-parallel", 2, "--shard", "gradients")
         self.assertEqual((two["replicas"], two["batch"]), (2, 8))
         self.assertLess(max(two["predicted_peak_bytes"]),
                         max(self.json(*adamw)["predicted_peak_bytes"]))
-        self.assertIn("--batch 16 is not divisible by --data-parallel 3",
+        self.assertIn("--batch 16 is not divisible by --microbatches 2 times --data-parallel 3",
+                      self.refuse(*PLAN, "--devices", "cpu:6", "--data-parallel", 3))
+        self.assertIn("2 devices cannot be shared out evenly to --data-parallel 3",
                       self.refuse(*PLAN, "--data-parallel", 3))
         self.assertIn("3 numbers for 2 devices", self.refuse(*PLAN, "--device-speed", "1,1,1"))

@@ -52,6 +52,10 @@ class OverProcesses(HeadraceTest):
         for report in (two, four):
             self.assertEqual(report["losses"], alone["losses"])
             self.assertEqual(report["weights_sha256"], alone["weights_sha256"])
+        shared = (*options, "--microbatches", 2, "--data-parallel", 2)
+        replicas = self.train_over(2, *shared, "--devices", "cpu:4", "--scheduler", "1f1b")
+        self.assertEqual(replicas["weights_sha256"],
+                         self.json(*shared, "--devices", "cpu:2")["weights_sha256"])
         self.assertEqual(len((self.folder / "log.jsonl").read_text().splitlines()), 30)
         self.assertEqual(len(four["peak_bytes"]), 4)
         events = json.loads((self.folder / "trace.json").read_text())["traceEvents"]

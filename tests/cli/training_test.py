@@ -67,6 +67,28 @@ class Training(HeadraceTest):
         weights = {self.json(*self.options, *more)["weights_sha256"] for more in arrangements}
         self.assertEqual(len(weights), 1)
 
+    def test_replicas(self):
+        two = [self.json(*self.options, "--microbatches", 2, "--data-parallel", 2, *more)
+               for more in (["--devices", "cpu:2"],
+                            ["--devices", "cpu:4", "--stages-per-device", 2, "--report", "r.html"])]
+        self.assertEqual(two[0]["weights_sha256"], two[1]["weights_sha256"])
+        self.assertEqual(two[0]["losses"], two[1]["losses"])
+        self.assertEqual([(r["devices"], r["replicas"], r["stages"], r["microbatches"])
+                          for r in two], [(2, 2, 1, 2), (4, 2, 4, 2)])
+        self.assertEqual(len(two[1]["peak_bytes"]), 4)
+        self.assertEqual(len(two[1]["predicted_peak_bytes"]), 4)
+        # The same samples in the same micro-batches: sums in another order are all that differs.
+        one = self.json(*self.options, "--devices", "cpu:1")
+        for mine, other in zip(one["losses"], two[0]["losses"]):
+            self.assertAlmostEqual(mine, other, places=5)
+
+    def test_replicas_that_do_not_fit(self):
+        for more, text in ((("--devices", "cpu:3"), "3 devices cannot be shared out evenly"),
+                           (("--devices", "cpu:2", "--batch", 12, "--microbatches", 4),
+                            "--batch 12 is not divisible by --microbatches 4 times "
+                            "--data-parallel 2")):
+            self.assertIn(text, self.refuse(*self.options, "--data-parallel", 2, *more))
+
     def test_options_reach_the_training(self):
         plain = self.json(*self.options)["weights_sha256"]
         for more in (["--seed", 2], ["--no-shuffle"], ["--lr", 0.02], ["--weight-decay", 0.5],

@@ -35,6 +35,7 @@ RunConfig config_of(const FixtureRun& run) {
   config.stages_per_device = run.stages_per_device;
   config.batch = run.batch;
   config.microbatches = run.microbatches;
+  config.data_parallel = run.data_parallel;
   config.losses = {run.loss};
   config.optimizer.name = run.optimizer;
   config.optimizer.weight_decay = 0.1;
@@ -60,7 +61,7 @@ RunConfig run_on(const std::string& devices) {
 }
 
 FixtureRun on_one_device(FixtureRun run) {
-  run.devices = "cpu:1";
+  run.devices = fmt::format("cpu:{}", run.data_parallel);
   run.stages_per_device = 1;
   run.scheduler = "gpipe";
   return run;
@@ -83,20 +84,33 @@ FixtureTraining::FixtureTraining(const FixtureRun& run,
   pipeline_ = make_pipeline(prepared_, plan_, config_, std::move(devices), processes);
 }
 
-void FixtureTraining::feed(int64_t step) {
-  const Graph& graph = prepared_.training.graph;
+void FixtureTraining::feed(int64_t step) { feed_part(step, 0, pipeline_->microbatches()); }
+
+void FixtureTraining::feed_part(int64_t step, int first, int of) {
   std::mt19937_64 random(static_cast<uint64_t>(step) + 1);
-  for (int m = 0; m < config_.microbatches; ++m) {
-    for (const ValueId id : prepared_.inputs) {
-      const HostTensor tensor = random_tensor(graph.value(id).type, 10, random);
-      pipeline_->feed(id, m, tensor.data.get());
-    }
-    for (const ValueId id : prepared_.targets) {
-      const HostTensor tensor = random_tensor(graph.value(id).type, 2, random);
-      pipeline_->feed(id, m, tensor.data.get());
-    }
-    pipeline_->feed_share(m, 1.0F / static_cast<float>(config_.microbatches));
+  for (int m = 0; m < first + pipeline_->microbatches(); ++m)
+    feed_microbatch(m < first ? -1 : m - first, 1.0F / static_cast<float>(of), random);
+}
+
+void FixtureTraining::feed_alike(int64_t step) {
+  for (int m = 0; m < pipeline_->microbatches(); ++m) {
+    std::mt19937_64 random(static_cast<uint64_t>(step) + 1);
+    feed_microbatch(m, 1.0F / static_cast<float>(pipeline_->microbatches()), random);
   }
+}
+
+// Draws a micro-batch; feeds it unless `microbatch` is negative.
+void FixtureTraining::feed_microbatch(int microbatch, float share, std::mt19937_64& random) {
+  const auto fill = [&](const std::vector<ValueId>& ids, int64_t bound) {
+    for (const ValueId id : ids) {
+      const HostTensor tensor =
+          random_tensor(prepared_.training.graph.value(id).type, bound, random);
+      if (microbatch >= 0) pipeline_->feed(id, microbatch, tensor.data.get());
+    }
+  };
+  fill(prepared_.inputs, 10);
+  fill(prepared_.targets, 2);
+  if (microbatch >= 0) pipeline_->feed_share(microbatch, share);
 }
 
 double FixtureTraining::step() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <random>
 #include <string>
 
 #include "executor/pipeline.h"
@@ -20,6 +21,7 @@ struct FixtureRun {
   std::string partitioner = "balanced";
   int64_t batch = 8;
   int microbatches = 4;
+  int data_parallel = 1;
   std::string loss = "cross-entropy";
   std::string optimizer = "adamw";
   double clip_norm = 0;
@@ -37,12 +39,18 @@ class FixtureTraining {
 
   double step();
   void feed(int64_t step);
+  // What a run of `of` micro-batches would be fed from its micro-batch `first` on.
+  void feed_part(int64_t step, int first, int of);
+  // Every micro-batch the same.
+  void feed_alike(int64_t step);
   Pipeline& pipeline() { return *pipeline_; }
   const PreparedModel& prepared() const { return prepared_; }
   const PreparedPlan& plan() const { return plan_; }
   std::map<std::string, HostTensor> weights() const { return read_weights(*pipeline_); }
 
  private:
+  void feed_microbatch(int microbatch, float share, std::mt19937_64& random);
+
   RunConfig config_;
   PreparedModel prepared_;
   PreparedPlan plan_;
@@ -53,7 +61,7 @@ class FixtureTraining {
 // A configuration of nothing but devices: CPUs with a thread each, "cpu:2", or a plugin's.
 RunConfig run_on(const std::string& devices);
 
-// The same run in one stage on one device.
+// The same run in one stage on one device, or one for each replica.
 FixtureRun on_one_device(FixtureRun run);
 
 // Weights after `steps` steps.

@@ -39,6 +39,27 @@ TEST(Processes, BatchStatisticsOverTwo) {
                    2);
 }
 
+// Replicas of two devices, in processes of their own and over more than one.
+TEST(Processes, ReplicasOverTwoThreeAndFour) {
+  for (const int processes : {2, 3, 4})
+    expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx",
+                      .devices = "cpu:4",
+                      .scheduler = "1f1b",
+                      .microbatches = 2,
+                      .data_parallel = 2,
+                      .clip_norm = 0.5},
+                     processes);
+}
+
+TEST(Processes, ReplicasWithBatchStatistics) {
+  expect_same_bits({.model = "tests/fixtures/resnet_train.legacy.onnx",
+                    .devices = "cpu:4",
+                    .scheduler = "gpipe",
+                    .microbatches = 2,
+                    .data_parallel = 2},
+                   4);
+}
+
 TEST(Processes, FewerDevicesThanProcessesIsRefused) {
   ThreadGroups(3).run([](ProcessGroup& group) {
     EXPECT_THAT([&] { make_devices(run_on("cpu:2"), {.group = &group}); },

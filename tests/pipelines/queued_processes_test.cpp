@@ -45,6 +45,18 @@ TEST(QueuedProcesses, SkipConnectionsOverTwo) {
                    2);
 }
 
+TEST(QueuedProcesses, ReplicasOverTwoAndThree) {
+  for (const int processes : {2, 3})
+    expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx",
+                      .devices = "cpu:4",
+                      .stages_per_device = 2,
+                      .scheduler = "breadth-first",
+                      .microbatches = 2,
+                      .data_parallel = 2,
+                      .clip_norm = 0.5},
+                     processes);
+}
+
 // What stops a run: the second process never sends, and the first is told why.
 void expect_failure(const std::function<void(ThreadGroups&)>& happens, std::chrono::seconds timeout,
                     const testing::Matcher<const std::string&>& message) {

@@ -61,6 +61,18 @@ TEST(Queued, TheSameWeightsAsDevicesThatAreWaitedFor) {
   }
 }
 
+TEST(Queued, ReplicasGiveTheWeightsOfDevicesThatAreWaitedFor) {
+  const FixtureRun run{.model = "tests/fixtures/resnet_train.legacy.onnx",
+                       .devices = "cpu:4",
+                       .stages_per_device = 2,
+                       .scheduler = "breadth-first",
+                       .microbatches = 2,
+                       .data_parallel = 2};
+  EXPECT_EQ(
+      differing(train_fixture(on_one_device(run), kSteps), trained(run, queued_cpus(run, dawdle))),
+      "");
+}
+
 // The CUDA backend's layouts and kernels of its own, cut and whole.
 TEST(Queued, TheCudaTwinGivesTheSameWeightsOnEveryCut) {
   for (FixtureRun run : {FixtureRun{.model = "tests/fixtures/gpt_tied.dynamo.onnx"},

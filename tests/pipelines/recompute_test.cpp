@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "graph/error.h"
-#include "tests/loader/onnx_text.h"
+#include "tests/pipelines/dropout_model.h"
 #include "tests/pipelines/fixture_run.h"
 
 namespace headrace {
@@ -57,18 +57,7 @@ TEST(Recompute, TheSameBits) {
 // The second draw is the first.
 TEST(Recompute, TheSameBitsWithDropout) {
   const TemporaryFolder folder;
-  write_onnx(parse_onnx(R"(
-    g (float[N,4] x) => (float[N,3] y)
-    <float[4,4] w = {0.5,-1,0.25,2,-0.5,1,0.75,-2,1.5,-0.25,1.25,-1.5,0.1,0.2,0.3,0.4},
-     float[4,3] v = {0.5,-1,0.25,2,-0.5,1,0.75,-2,1.5,-0.25,1.25,-1.5},
-     float ratio = {0.3}, bool training = {1}> {
-      h = MatMul(x, w)
-      t = Tanh(h)
-      d = Dropout(t, ratio, training)
-      y = MatMul(d, v)
-    })"),
-             folder / "model.onnx");
-  expect_same_bits({.model = folder / "model.onnx", .partitioner = "uniform"});
+  expect_same_bits({.model = write_dropout_model(folder), .partitioner = "uniform"});
 }
 
 TEST(Recompute, HoldsLess) {
@@ -82,12 +71,16 @@ TEST(Recompute, HoldsLess) {
     FixtureTraining repeating(run);
     const auto kept = keeping.pipeline().peak_bytes(), again = repeating.pipeline().peak_bytes();
     const auto predicted = predicted_peak_bytes(repeating.plan());
+    const auto workspace = repeating.pipeline().workspace_bytes();
     for (size_t d = 0; d < kept.size(); ++d) {
-      const auto bytes = static_cast<double>(again[d]);
-      EXPECT_LT(bytes, 0.65 * static_cast<double>(kept[d])) << scheduler;
-      // With two stages on a device buffers of transfers, which nobody predicts, are most of it.
+      EXPECT_LT(static_cast<double>(again[d]), 0.65 * static_cast<double>(kept[d])) << scheduler;
+      // Workspaces, which differ from CPU to CPU, are not predicted, nor are buffers of transfers:
+      // with two stages on a device they are most of it.
       if (run.stages_per_device == 1) {
-        EXPECT_NEAR(bytes / static_cast<double>(predicted[d]), 1, 0.2) << scheduler;
+        EXPECT_NEAR(
+            static_cast<double>(again[d] - workspace[d]) / static_cast<double>(predicted[d]), 1,
+            0.2)
+            << scheduler;
       }
     }
   }

@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "executor/devices.h"
+#include "graph/error.h"
+#include "tests/pipelines/dropout_model.h"
+#include "tests/pipelines/fixture_run.h"
+
+namespace headrace {
+namespace {
+
+constexpr int kSteps = 6;
+
+FixtureRun replicas(FixtureRun run, int count) {
+  run.data_parallel = count;
+  run.batch = int64_t{2} * run.microbatches * count;
+  return run;
+}
+
+// However the replicas are cut and scheduled, they come to the same bits.
+void expect_same_bits(FixtureRun run) {
+  const auto whole = train_fixture(on_one_device(run), kSteps);
+  ASSERT_FALSE(whole.empty());
+  struct Variant {
+    int devices, stages_per_device;
+    const char* scheduler;
+  };
+  for (const Variant& variant : {Variant{2, 2, "breadth-first"}, Variant{3, 1, "1f1b"},
+                                 Variant{1, 3, "gpipe"}, Variant{2, 1, "zb-h1"}}) {
+    run.devices = fmt::format("cpu:{}", variant.devices * run.data_parallel);
+    run.stages_per_device = variant.stages_per_device;
+    run.scheduler = variant.scheduler;
+    EXPECT_EQ(differing(whole, train_fixture(run, kSteps)), "")
+        << run.devices << " " << variant.scheduler;
+  }
+}
+
+TEST(DataParallel, BatchStatistics) {
+  expect_same_bits(replicas({.model = "tests/fixtures/resnet_train.legacy.onnx"}, 2));
+}
+
+TEST(DataParallel, TiedWeightsAndClipping) {
+  expect_same_bits(replicas({.model = "tests/fixtures/gpt_tied.dynamo.onnx", .clip_norm = 0.5}, 3));
+}
+
+TEST(DataParallel, OneMicrobatchEach) {
+  expect_same_bits(replicas(
+      {.model = "tests/fixtures/mlp.dynamo.onnx", .microbatches = 1, .optimizer = "sgd"}, 2));
+}
+
+TEST(DataParallel, ScaledLosses) {
+  expect_same_bits(replicas({.model = "tests/fixtures/mlp.dynamo.onnx", .precision = "f16"}, 2));
+}
+
+// What one replica computes of its micro-batches, as a run by itself that gets only those.
+std::vector<float> gradient_of_part(const FixtureRun& run, int replica, ValueId parameter) {
+  FixtureRun part = run;
+  part.data_parallel = 1;
+  part.batch = run.batch / run.data_parallel;
+  FixtureTraining training(on_one_device(part));
+  training.feed_part(0, replica * run.microbatches, run.microbatches * run.data_parallel);
+  training.pipeline().accumulate_gradients({});
+  const HostTensor tensor = training.pipeline().gradient(parameter);
+  const auto* values = reinterpret_cast<const float*>(tensor.data.get());
+  return {values, values + tensor.type.elements()};
+}
+
+// The sum over replicas, in their order, of what each makes of its part of the batch.
+TEST(DataParallel, GradientsAreSummedInTheOrderOfTheReplicas) {
+  const FixtureRun run = replicas({.model = "tests/fixtures/mlp.dynamo.onnx",
+                                   .devices = "cpu:6",
+                                   .scheduler = "1f1b",
+                                   .microbatches = 2},
+                                  3);
+  FixtureTraining training(run);
+  training.feed(0);
+  training.pipeline().accumulate_gradients({});
+  for (const auto& gradient : training.prepared().training.gradients) {
+    std::vector<float> sum = gradient_of_part(run, 0, gradient.parameter);
+    for (int replica = 1; replica < run.data_parallel; ++replica) {
+      const auto part = gradient_of_part(run, replica, gradient.parameter);
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+    }
+    const HostTensor tensor = training.pipeline().gradient(gradient.parameter);
+    EXPECT_EQ(std::memcmp(tensor.data.get(), sum.data(), sum.size() * sizeof(float)), 0)
+        << training.prepared().training.graph.value(gradient.parameter).name;
+  }
+}
+
+// Every replica draws its own masks: those that one pipeline would draw for the same micro-batches.
+TEST(DataParallel, DropoutAndLossAreThoseOfTheWholeBatch) {
+  const TemporaryFolder folder;
+  FixtureRun run{.model = write_dropout_model(folder), .microbatches = 4};
+  FixtureTraining whole(run);
+  run.microbatches = 2;
+  run.data_parallel = 2;
+  FixtureTraining shared(on_one_device(run));
+  EXPECT_NEAR(shared.step(), whole.step(), 1e-6);
+}
+
+// All replicas evaluate with the running statistics of the first.
+TEST(DataParallel, ReplicasHoldTheSameStates) {
+  FixtureTraining training(replicas({.model = "tests/fixtures/resnet_train.legacy.onnx",
+                                     .devices = "cpu:4",
+                                     .scheduler = "1f1b",
+                                     .microbatches = 2},
+                                    2));
+  for (int step = 0; step < 3; ++step) training.step();
+  training.feed_alike(9);
+  training.pipeline().evaluate();
+  const ValueId loss = training.prepared().training.loss;
+  const double first = training.pipeline().metric(loss, 0);
+  for (int m = 1; m < training.pipeline().microbatches(); ++m)
+    EXPECT_EQ(training.pipeline().metric(loss, m), first) << m;
+}
+
+TEST(DataParallel, DevicesThatCannotBeSharedOutAreRefused) {
+  RunConfig config = run_on("cpu:3");
+  config.data_parallel = 2;
+  EXPECT_THAT([&] { pipeline_devices(config); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr(
+                  "3 devices cannot be shared out evenly to --data-parallel 2")));
+}
+
+}  // namespace
+}  // namespace headrace
