@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "executor/seconds_since.h"
+#include "kernels/queue_timing.h"
 
 namespace headrace {
 namespace {
@@ -15,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 class NodeRun {
  public:
   NodeRun(Device& device, const Graph& graph, const Node& node, const std::vector<bool>& accumulate)
-      : device_(device) {
+      : device_(device), can_be_recorded_(!reads_step(node)) {
     KernelRequest request = kernel_request(graph, node);
     request.accumulate = accumulate;
     kernel_ = device.prepare(request);
@@ -36,6 +37,8 @@ class NodeRun {
   }
 
   DeviceQueue* queue() const { return device_.queue(); }
+  // As stretches of a program are.
+  bool can_be_recorded() const { return can_be_recorded_; }
   double operand_bytes() const { return operand_bytes_; }
   int64_t workspace_bytes() const { return static_cast<int64_t>(kernel_->workspace_bytes()); }
 
@@ -71,6 +74,7 @@ class NodeRun {
   }
 
   Device& device_;
+  const bool can_be_recorded_;
   std::unique_ptr<Kernel> kernel_;
   std::vector<Addition> additions_;
   std::vector<Buffer> memory_;
@@ -83,24 +87,11 @@ class NodeRun {
 constexpr int kMostRuns = 40;
 constexpr double kBudget_s = 0.03;
 
-// The mean of runs that the queue holds at once, so that asking for them takes no part in it.
-double mean_in_queue(DeviceQueue& queue, const NodeRun& node) {
-  const auto begin = queue.make_event(), end = queue.make_event();
-  double all_s = 0;
-  int runs = 2;
-  for (; runs <= kMostRuns && all_s < kBudget_s; runs *= 2) {
-    queue.record(*begin);
-    for (int run = 0; run < runs; ++run) node.run();
-    queue.record(*end);
-    queue.synchronize();
-    all_s = std::chrono::duration<double>(queue.passed(*end) - queue.passed(*begin)).count();
-  }
-  return 2 * all_s / runs;
-}
-
 double fastest_warm(const NodeRun& node) {
   node.run();
-  if (DeviceQueue* queue = node.queue()) return mean_in_queue(*queue, node);
+  if (DeviceQueue* queue = node.queue())
+    return seconds_in_queue(
+        *queue, [&] { node.run(); }, node.can_be_recorded());
   double best = 1e9;
   const auto begin = Clock::now();
   for (int run = 0; run < kMostRuns; ++run) {

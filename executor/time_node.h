@@ -8,8 +8,9 @@
 
 namespace headrace {
 
-// Seconds of one run of a node's kernel on zeros, the fastest of several, its operands in the
-// cache. On the calling thread, which is bound to the device.
+// Seconds of one run of a node's kernel on zeros, its operands in the cache: the fastest of
+// several, of devices with queues the mean (kernels/queue_timing.h). On the calling thread, which
+// is bound to the device.
 double time_node(Device& device, const Graph& graph, const Node& node);
 
 // Measures the forms of a graph's nodes (layouts settled) that the table lacks, each once, and

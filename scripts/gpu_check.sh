@@ -81,6 +81,12 @@ step "20 steps beside the CPU's" training.txt '^20 steps|FAILED  \]' \
   "$build/tests/gpu/gpu_tests" --gtest_filter='*FollowsTheCpusLosses'
 step "four stages, the bits of one" stages.txt 'PASSED|FAILED  \]' \
   "$build/tests/gpu/gpu_tests" --gtest_filter='*FourStagesGiveTheBitsOfOne'
+if [[ $device == cpu* ]]; then
+  row "products tuned, the same bits" "not run" "CPUs tune nothing" 0
+else
+  step "products tuned, the same bits" tuned.txt 'products tuned|FAILED  \]' \
+    "$build/tests/gpu/gpu_tests" --gtest_filter='*TunedProducts*'
+fi
 step "copies beside actions" overlap.txt 'copies of' \
   "$build/tests/gpu/gpu_tests" --gtest_filter='*CopiesRunBesideActions'
 

@@ -9,6 +9,7 @@
 #include "kernels/cuda/host_kernel.h"
 #include "kernels/cuda/layouts.h"
 #include "kernels/cuda/libraries.h"
+#include "kernels/cuda/product_tuning.h"
 
 namespace headrace::cuda {
 namespace {
@@ -186,16 +187,28 @@ class CudaQueue : public DeviceQueue {
   Clock::time_point now_on_host_;
 };
 
+// What makes kernels take other times, for caches of measurements.
+std::string to_string(const DeviceOptions& options) {
+  std::string text = options.tf32 ? ", tf32" : "";
+  if (!options.graphs) text += ", no graphs";
+  if (options.most_workspace != kDefaultWorkspace)
+    text += fmt::format(", workspace {}", options.most_workspace);
+  if (options.choices) text += ", tuned";
+  return text;
+}
+
 class CudaDevice : public Device {
  public:
   CudaDevice(int index, const DeviceOptions& options, std::unique_ptr<Device> host)
       : index_(taken(index)),
         name_(fmt::format("cuda:{}", index)),
         queue_(index, options.graphs, staging_),
-        libraries_(queue_.kernels()),
+        libraries_(queue_.kernels(), options.most_workspace),
         host_(std::move(host)),
+        choices_(options.choices),
         context_{.queue = queue_.kernels(),
                  .tf32 = options.tf32,
+                 .tuning = choices_ ? &tuning_ : nullptr,
                  .libraries = &libraries_,
                  .host = host_.get(),
                  .staging = &staging_,
@@ -203,7 +216,12 @@ class CudaDevice : public Device {
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, index), "read the device's properties");
     description_ = fmt::format("{}, sm_{}{}{}", properties.name, properties.major, properties.minor,
-                               options.tf32 ? ", tf32" : "");
+                               to_string(options));
+    tuning_ = {.choices = choices_.get(),
+               .queue = &queue_,
+               .card = fmt::format("{}, sm_{}{}, {} multiprocessors, cuBLASLt {}", properties.name,
+                                   properties.major, properties.minor,
+                                   properties.multiProcessorCount, cublasLtGetVersion())};
     meet_peers();
   }
 
@@ -306,6 +324,8 @@ class CudaDevice : public Device {
   CudaQueue queue_;
   Libraries libraries_;
   std::unique_ptr<Device> host_;
+  std::shared_ptr<Choices> choices_;
+  ProductTuning tuning_;
   std::set<std::string> detours_;
   CudaEvent uploaded_;
   void* pinned_ = nullptr;

@@ -207,6 +207,24 @@ void aim(Graph& graph, const CudnnTarget& target) {
   graph.set_device_properties(properties).set_sm_version(target.sm_version);
 }
 
+// Builds plans in the heuristics' order until one keeps to the limit. That one, or the one with the
+// least workspace, is the graph's own from then on.
+void build(Graph& graph, size_t most_workspace) {
+  int64_t best = -1, least = 0;
+  for (int64_t p = 0; p < graph.get_execution_plan_count(); ++p) {
+    if (graph.build_plan_at_index(p).is_bad()) continue;
+    int64_t bytes = 0;
+    step("workspace", graph.get_workspace_size_plan_at_index(p, bytes));
+    if (best >= 0 && bytes >= least) continue;
+    best = p;
+    least = bytes;
+    if (static_cast<size_t>(bytes) <= most_workspace) break;
+  }
+  if (best >= 0) step("plan", graph.build_plan_at_index(best));
+  // Settles what is left of that plan; without one it says what kept each from being built.
+  step("plan", graph.build_plans());
+}
+
 class FrontendPlan : public CudnnPlan {
  public:
   FrontendPlan(std::shared_ptr<Graph> graph, std::string engine)
@@ -296,7 +314,7 @@ CudnnAnswer plan(const CudnnGraph& graph, const CudnnTarget& target) {
          made->create_execution_plans({frontend::HeurMode_t::A, frontend::HeurMode_t::FALLBACK}));
     made->deselect_numeric_notes(barred_notes(graph));
     step("support", made->check_support());
-    step("plan", made->build_plans());
+    build(*made, target.most_workspace);
     std::string engine;
     step("name", made->get_plan_name(engine));
     return std::make_shared<FrontendPlan>(made, std::move(engine));

@@ -86,6 +86,8 @@ struct CudnnTarget {
   cudnnHandle_t handle = nullptr;
   std::string properties = {};
   int sm_version = 0;  // 90 for compute capability 9.0
+  // Bytes of workspace that a plan may take, where there is one that does with as many.
+  size_t most_workspace = 0;
 };
 
 class CudnnPlan {
@@ -105,7 +107,8 @@ struct CudnnAnswer {
   std::string refusal;
 };
 
-// The first plan that cuDNN supports, by its heuristics (mode A, then its fallback).
+// The first plan that cuDNN supports, by its heuristics (mode A, then its fallback), whose
+// workspace keeps to the target's limit; where none does, the one that takes least.
 CudnnAnswer plan(const CudnnGraph& graph, const CudnnTarget& target);
 // A plan from CudnnPlan::serialize, made for an equal device.
 CudnnAnswer load_plan(const std::vector<uint8_t>& serialized, const CudnnTarget& target);

@@ -12,13 +12,15 @@
 
 namespace headrace::cuda {
 
-struct Libraries;  // cuDNN's and cuBLASLt's handles; kernels/cuda/libraries.h
-class Staging;     // kernels/cuda/host_kernel.h
+struct Libraries;      // cuDNN's and cuBLASLt's handles; kernels/cuda/libraries.h
+class Staging;         // kernels/cuda/host_kernel.h
+struct ProductTuning;  // kernels/cuda/product_tuning.h
 
 // What the kernels of one device share.
 struct Context {
   Queue queue = {};
   bool tf32 = false;                         // products of f32 may round their factors to TF32
+  const ProductTuning* tuning = nullptr;     // null: the first algorithm of each product is taken
   Libraries* libraries = nullptr;            // null in the twin, which runs no library
   Device* host = nullptr;                    // runs what has no kernel here
   Staging* staging = nullptr;                // pinned memory for that

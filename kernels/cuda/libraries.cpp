@@ -21,7 +21,7 @@ void check(cublasStatus_t code, const char* what) {
 
 namespace {
 
-CudnnTarget start_cudnn(cudnnHandle_t& handle) {
+CudnnTarget start_cudnn(cudnnHandle_t& handle, size_t most_workspace) {
   int device = 0, major = 0, minor = 0;
   check(cudaGetDevice(&device), "find the device");
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "ask it");
@@ -30,12 +30,14 @@ CudnnTarget start_cudnn(cudnnHandle_t& handle) {
   CudnnTarget target;
   target.handle = handle;
   target.sm_version = 10 * major + minor;
+  target.most_workspace = most_workspace;
   return target;
 }
 
 }  // namespace
 
-Libraries::Libraries(Queue queue) : plans(start_cudnn(cudnn)) {
+Libraries::Libraries(Queue queue, size_t most_workspace)
+    : plans(start_cudnn(cudnn, most_workspace)) {
   check(cudnnSetStream(cudnn, queue), "take the device's queue");
   check(cublasLtCreate(&cublaslt), "start");
 }

@@ -24,9 +24,12 @@ struct LibraryHandles {
 // NVIDIA's libraries as one device uses them. Plans end before their handle.
 struct Libraries : LibraryHandles {
   // For the current device's queue.
-  explicit Libraries(Queue queue);
+  Libraries(Queue queue, size_t most_workspace);
   // Without a device: kernels can be prepared, for the device that is described, and none can run.
   explicit Libraries(CudnnTarget described) : plans(std::move(described)) {}
+
+  // The one limit for all that the libraries run: CudnnTarget's.
+  size_t most_workspace() const { return plans.target().most_workspace; }
 
   CudnnPlans plans;
 };

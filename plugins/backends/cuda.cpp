@@ -1,5 +1,12 @@
 // NVIDIA's GPUs: `--devices cuda:0-3`.
 
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "executor/choice_file.h"
+#include "executor/machine_cache.h"
+#include "executor/parse_bytes.h"
 #include "graph/error.h"
 #include "kernels/cuda/cuda_device.h"
 #include "plugins/backends/backend.h"
@@ -30,9 +37,25 @@ std::string unusable() {
   return reason;
 }
 
+// Of all cards and versions of the library: keys name theirs.
+std::shared_ptr<Choices> product_choices() {
+  return std::make_shared<ChoiceFile>(
+      cache_folder() / "products-1.txt",
+      [](const std::string& note) { fmt::print(stderr, "headrace: {}\n", note); });
+}
+
 std::unique_ptr<Backend> open(const std::map<std::string, std::string>& options) {
-  return std::make_unique<CudaBackend>(cuda::DeviceOptions{
-      .tf32 = options.at("tf32") == "true", .graphs = options.at("graphs") == "true"});
+  const auto is_set = [&](const char* name) { return options.at(name) == "true"; };
+  const auto workspace = parse_bytes(options.at("workspace"));
+  if (!workspace)
+    throw Error(
+        "--device-option workspace={}: is no size; write it as 1GiB, 500MB or a number of bytes",
+        options.at("workspace"));
+  return std::make_unique<CudaBackend>(
+      cuda::DeviceOptions{.tf32 = is_set("tf32"),
+                          .graphs = is_set("graphs"),
+                          .most_workspace = static_cast<size_t>(*workspace),
+                          .choices = is_set("autotune") ? product_choices() : nullptr});
 }
 
 }  // namespace
@@ -44,6 +67,10 @@ extern "C" HEADRACE_PLUGIN_EXPORT const headrace_plugin* headrace_plugin_entry(v
        "Round the factors of f32 products and convolutions to TF32."},
       {"graphs", HEADRACE_OPTION_BOOL, "true", nullptr, nullptr, nullptr,
        "Record stretches of kernels as CUDA graphs and replay them."},
+      {"autotune", HEADRACE_OPTION_BOOL, "false", nullptr, nullptr, nullptr,
+       "Time algorithms of products on the device, once; the fastest are kept in the cache."},
+      {"workspace", HEADRACE_OPTION_STRING, "1GiB", nullptr, nullptr, nullptr,
+       "Workspace that a kernel of cuDNN or cuBLASLt may take."},
   };
   static constexpr headrace::BackendTable table = {sizeof(headrace::BackendTable),
                                                    headrace::unusable, headrace::open};

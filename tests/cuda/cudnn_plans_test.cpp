@@ -1,11 +1,14 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <map>
 
 #include "executor/settle_layouts.h"
 #include "graph/error.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/layouts.h"
 #include "kernels/cuda/libraries.h"
 #include "tests/cuda/described_cards.h"
@@ -20,15 +23,18 @@ namespace {
 // A card's layouts and kernels without the card.
 class DescribedDevice : public Device {
  public:
-  explicit DescribedDevice(const Card& card) : name_(card.name), libraries_(target_of(card)) {
+  explicit DescribedDevice(const Card& card, size_t most_workspace = cuda::kDefaultWorkspace)
+      : name_(card.name), libraries_(target_of(card, most_workspace)) {
     context_.libraries = &libraries_;
   }
   void allow_tf32(bool allow) { context_.tf32 = allow; }
 
-  static cuda::CudnnTarget target_of(const Card& card) {
+  static cuda::CudnnTarget target_of(const Card& card,
+                                     size_t most_workspace = cuda::kDefaultWorkspace) {
     cuda::CudnnTarget target;
     target.properties = device_properties(card);
     target.sm_version = card.sm_version;
+    target.most_workspace = most_workspace;
     return target;
   }
 
@@ -107,9 +113,12 @@ void expect_plans(const Case& c, const std::vector<NamedGraph>& models) {
       ask_for_all(settle_layouts(model.training, device), device, tally);
   }
   const auto& answers = device.plans().answers();
+  size_t most_workspace = 0;
   for (const auto& [graph, answer] : answers) {
     EXPECT_NE(answer.plan, nullptr) << graph << ": " << answer.refusal;
     if (!answer.plan) continue;
+    EXPECT_LE(answer.plan->workspace_bytes(), cuda::kDefaultWorkspace) << graph;
+    most_workspace = std::max(most_workspace, answer.plan->workspace_bytes());
     const cuda::CudnnAnswer again =
         cuda::load_plan(answer.plan->serialize(), device.plans().target());
     EXPECT_NE(again.plan, nullptr) << graph << ": " << again.refusal;
@@ -120,7 +129,8 @@ void expect_plans(const Case& c, const std::vector<NamedGraph>& models) {
              c.dtype == DType::f32 ? "f32 without and with TF32" : name_of(c.dtype), answers.size(),
              tally.planned);
   for (const NamedGraph& model : models) fmt::print(" {},", model.name);
-  fmt::print(" and nothing ran\n");
+  fmt::print(" and nothing ran; the largest workspace is {:.1f} MiB\n",
+             static_cast<double>(most_workspace) / (1 << 20));
   for (const auto& [what, nodes] : tally.left)
     fmt::print("  left to other kernels, {} nodes: {}\n", nodes, what);
 }
@@ -154,6 +164,38 @@ TEST_P(CudnnAcceptsAndPlans, NothingThatMakesNoSense) {
   EXPECT_NE(cuda::plan(c, target).plan, nullptr);
   c.destination = image({32, 64, 57, 56});
   EXPECT_EQ(cuda::plan(c, target).plan, nullptr) << "56 rows become 57";
+}
+
+// A product of all pixels in f32: an A100's and H100's engines turn the images around, in a
+// workspace of their size.
+TEST(CudnnPlans, KeepToTheWorkspaceTheyAreGiven) {
+  if (std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
+  const auto image = [](Shape dims) {
+    const TensorType type{DType::f32, dims};
+    return cuda::CudnnTensor{DType::f32, dims, cuda::strides_of(type, cuda::channels_last(type))};
+  };
+  cuda::CudnnConvolution c;
+  c.source = image({64, 256, 56, 56});
+  c.weights = image({128, 256, 1, 1});
+  c.destination = image({64, 128, 56, 56});
+  c.pads_begin = c.pads_end = {0, 0};
+  c.strides = c.dilations = {1, 1};
+  for (const Card& card : {kCards[0], kCards[1]}) {
+    const auto within = [&](size_t bytes) {
+      return cuda::plan(c, DescribedDevice::target_of(card, bytes)).plan;
+    };
+    const auto first = within(std::numeric_limits<size_t>::max());
+    ASSERT_NE(first, nullptr) << card.name;
+    const size_t wanted = first->workspace_bytes();
+    ASSERT_GT(wanted, 0) << card.name << ": " << first->engine() << " says nothing about limits";
+    EXPECT_EQ(within(wanted)->engine(), first->engine()) << card.name;
+    const auto smaller = within(wanted - 1), least = within(0);
+    ASSERT_NE(smaller, nullptr) << card.name;
+    ASSERT_NE(least, nullptr) << card.name;
+    EXPECT_LT(smaller->workspace_bytes(), wanted) << card.name;
+    EXPECT_LE(least->workspace_bytes(), smaller->workspace_bytes()) << card.name;
+    EXPECT_NE(cuda::load_plan(least->serialize(), DescribedDevice::target_of(card)).plan, nullptr);
+  }
 }
 
 std::vector<Case> cases() {

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "tests/gpu/under_test.h"
 #include "tests/pipelines/fixture_run.h"
+#include "tests/temporary_folder.h"
 
 namespace headrace {
 namespace {
@@ -78,6 +80,27 @@ TEST(GpuTraining, FourStagesGiveTheBitsOfOne) {
     run.devices = two_devices_under_test();
     EXPECT_EQ(differing(whole, train_fixture(run, 5)), "") << run.model << " on two devices";
   }
+}
+
+// What the first run chose holds on other cuts and in later runs, which find it in the cache.
+TEST(GpuTraining, TunedProductsGiveTheSameBitsOnEveryCutAndAgain) {
+  if (device_under_test().starts_with("cpu")) GTEST_SKIP() << "CPUs tune nothing";
+  const TemporaryFolder cache;
+  setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
+  FixtureRun run{.model = "models/char-gpt/char-gpt.onnx",
+                 .devices = device_under_test(),
+                 .device_options = {{"autotune", "true"}}};
+  const auto whole = train_fixture(run, 5);
+  const std::string choices = read_whole(cache / "headrace/products-1.txt");
+  EXPECT_THAT(choices, testing::HasSubstr("cuBLASLt"));
+  EXPECT_EQ(differing(whole, train_fixture(run, 5)), "");
+  run.stages_per_device = 2;
+  run.scheduler = "breadth-first";
+  run.devices = two_devices_under_test();
+  EXPECT_EQ(differing(whole, train_fixture(run, 5)), "");
+  EXPECT_EQ(read_whole(cache / "headrace/products-1.txt"), choices);
+  unsetenv("XDG_CACHE_HOME");
+  fmt::print("{} products tuned\n", std::ranges::count(choices, '\t'));
 }
 
 // How much of the copies' time lies within some device's actions; printed, since only two real

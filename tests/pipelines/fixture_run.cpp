@@ -30,7 +30,7 @@ HostTensor random_tensor(const TensorType& type, int64_t bound, std::mt19937_64&
 PluginRegistry plugins() { return PluginRegistry({std::string(HEADRACE_BINARY_DIR) + "/plugins"}); }
 
 RunConfig config_of(const FixtureRun& run) {
-  RunConfig config = run_on(run.devices);
+  RunConfig config = run_on(run.devices, run.device_options);
   config.model = std::filesystem::path(HEADRACE_SOURCE_DIR) / run.model;
   config.stages_per_device = run.stages_per_device;
   config.batch = run.batch;
@@ -51,12 +51,12 @@ RunConfig config_of(const FixtureRun& run) {
 
 }  // namespace
 
-RunConfig run_on(const std::string& devices) {
+RunConfig run_on(const std::string& devices, const OptionValues& options) {
   RunConfig config;
   config.devices = devices;
   config.threads_per_device = 1;
   if (const std::string kind = named_devices(devices).kind; kind != "cpu")
-    config.backend = plugins().load_backend(kind);
+    config.backend = plugins().load_backend(kind, options);
   return config;
 }
 

@@ -15,6 +15,7 @@ namespace headrace {
 struct FixtureRun {
   std::string model;  // path, from the source tree on
   std::string devices = "cpu:1";
+  OptionValues device_options = {};  // of a plugin's devices
   int stages_per_device = 1;
   std::string scheduler = "gpipe";
   OptionValues scheduler_options = {};
@@ -58,8 +59,9 @@ class FixtureTraining {
   int64_t step_ = 0;
 };
 
-// A configuration of nothing but devices: CPUs with a thread each, "cpu:2", or a plugin's.
-RunConfig run_on(const std::string& devices);
+// A configuration of nothing but devices: CPUs with a thread each, "cpu:2", or a plugin's, which
+// the options are for.
+RunConfig run_on(const std::string& devices, const OptionValues& options = {});
 
 // The same run in one stage on one device, or one for each replica.
 FixtureRun on_one_device(FixtureRun run);
