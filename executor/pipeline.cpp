@@ -45,9 +45,10 @@ void settle(const std::vector<TransferTable>& tables, const std::vector<Buffer>&
   const size_t devices = arenas.size() / tables.size();
   size_t next = 0;
   for (size_t replica = 0; replica < tables.size(); ++replica) {
-    const auto first = static_cast<int>(replica * devices);
+    const size_t begin = replica * devices;
+    const auto first = static_cast<int>(begin);
     const auto arena = [&](int device) {
-      return static_cast<std::byte*>(arenas[static_cast<size_t>(first + device)].data());
+      return static_cast<std::byte*>(arenas[begin + static_cast<size_t>(device)].data());
     };
     for (const PlannedTransfer& planned : tables[replica].transfers) {
       Transfer& transfer = transfers[next++];
@@ -411,7 +412,8 @@ void Pipeline::evaluate() { run(evaluation_task_); }
 
 size_t Pipeline::maker_of(ValueId computed, int microbatch) const {
   const int replica = microbatch / spec_.schedule.microbatches;
-  return static_cast<size_t>(replica * devices_per_replica() + device_of_value_[index(computed)]);
+  const int device = replica * devices_per_replica() + device_of_value_[index(computed)];
+  return static_cast<size_t>(device);
 }
 
 float Pipeline::read_scalar(ValueId id, int microbatch) const {
