@@ -104,6 +104,7 @@ void report_json(const std::vector<Entry>& entries, const Settings& settings,
   }
   print_json(ordered_json{{"model", settings.run.model},
                           {"devices", device_count(settings.run.devices)},
+                          {"replicas", settings.run.data_parallel},
                           {"microbatches", common.begin()->first},
                           {"partitioner", entries.front().partitioner},
                           {"measured_steps", settings.measured_steps},

@@ -101,20 +101,20 @@ std::vector<double> speeds_in(const std::vector<std::string>& texts, int devices
   return speeds;
 }
 
-DataParallel data_parallel_of(const ClusterSettings& settings, int copies, const Links& links) {
-  const bool replicas = copies > 1;
+DataParallel data_parallel_of(const ClusterSettings& settings, int replicas, const Links& links) {
+  const bool replicated = replicas > 1;
   const auto sharding = choice<3>("shard", settings.shard, {"none", "gradients", "weights"});
   const auto regather = choice<2>("regather", settings.regather, {"stage", "microbatch"});
   const bool weights = static_cast<Sharding>(sharding) == Sharding::weights;
   const bool layers = settings.layers_per_stage > 1;
-  require(sharding != 0, "shard", replicas, "--data-parallel 2 or more");
-  require(settings.replica_latency.has_value(), "replica-latency", replicas,
+  require(sharding != 0, "shard", replicated, "--data-parallel 2 or more");
+  require(settings.replica_latency.has_value(), "replica-latency", replicated,
           "--data-parallel 2 or more");
-  require(settings.replica_bandwidth.has_value(), "replica-bandwidth", replicas,
+  require(settings.replica_bandwidth.has_value(), "replica-bandwidth", replicated,
           "--data-parallel 2 or more");
   require(regather != 0, "regather", weights, "--shard weights");
   require(layers, "layers-per-stage", regather != 0, "--regather microbatch");
-  return {.replicas = copies,
+  return {.replicas = replicas,
           .sharding = static_cast<Sharding>(sharding),
           .regather = static_cast<Regather>(regather),
           .layers_per_stage = settings.layers_per_stage,

@@ -61,7 +61,7 @@ void report_json(const PlanSummary& summary, const PreparedPlan& plan, const Set
                        {"batch", summary.batch},
                        {"scheduler", summary.scheduler},
                        {"partitioner", summary.partitioner},
-                       {"devices", plan.schedule.devices.size()},
+                       {"devices", device_count(settings.run.devices)},
                        {"replicas", settings.run.data_parallel},
                        {"microbatches", plan.schedule.microbatches},
                        {"stages", stages},
@@ -255,11 +255,9 @@ ordered_json compared_json(const std::vector<ReportedRun>& runs,
 }
 
 std::string title_of(const Settings& settings) {
-  const int replicas = settings.run.data_parallel;
-  return fmt::format("{} on {}, {} micro-batches{}",
-                     std::filesystem::path(settings.run.model).filename().string(),
-                     settings.run.devices, settings.run.microbatches,
-                     replicas > 1 ? fmt::format(", one of {} replicas", replicas) : "");
+  return fmt::format(
+      "{} on {}, {} micro-batches{}", std::filesystem::path(settings.run.model).filename().string(),
+      settings.run.devices, settings.run.microbatches, one_of_replicas(settings.run.data_parallel));
 }
 
 }  // namespace

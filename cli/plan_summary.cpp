@@ -37,17 +37,19 @@ ChannelSummary summarize_channel(const Graph& graph, const Channel& channel) {
 PlanSummary summarize(const PreparedModel& model, const PreparedPlan& plan,
                       const Settings& settings) {
   const Graph& graph = model.training.graph;
-  PlanSummary summary{.model = settings.run.model,
-                      .batch = model.microbatch_size * settings.run.microbatches,
-                      .scheduler = settings.scheduler,
-                      .partitioner = settings.partitioner,
-                      .notes = model.model.notes,
-                      .predicted_peak_bytes = predicted_peak_bytes(plan),
-                      .step_s = plan.simulation.step_s};
+  PlanSummary summary{
+      .model = settings.run.model,
+      .batch = model.microbatch_size * microbatches_in_all(settings.run),
+      .scheduler = settings.scheduler,
+      .partitioner = settings.partitioner,
+      .notes = model.model.notes,
+      .predicted_peak_bytes = predicted_peak_bytes(plan, settings.run.data_parallel),
+      .step_s = plan.simulation.step_s};
   for (const auto& gradient : model.training.gradients)
     summary.parameters += graph.value(gradient.parameter).type.elements();
   for (const Node& node : graph.nodes()) {
-    const double flops = node_cost(graph, node).flops * settings.run.microbatches;
+    const double flops =
+        node_cost(graph, node).flops * static_cast<double>(microbatches_in_all(settings.run));
     summary.step_flops += flops;
     if (node.phase == Phase::forward) summary.forward_flops += flops;
   }

@@ -26,12 +26,12 @@ struct ChannelSummary {
   bool gradient = false;
 };
 
-// What `headrace plan` tells about a plan.
+// What `headrace plan` tells about a plan; stages and channels are those of one replica.
 struct PlanSummary {
   std::string model = {};
   int64_t parameters = 0;  // elements that are trained
   int64_t batch = 0;
-  double forward_flops = 0, step_flops = 0;  // of a step, all micro-batches
+  double forward_flops = 0, step_flops = 0;  // of a step, all micro-batches and replicas
   std::string scheduler = {}, partitioner = {};
   std::vector<std::string> notes = {};
   std::vector<StageSummary> stages = {};

@@ -44,4 +44,8 @@ std::string show_count(int64_t count) {
 
 std::string show_percent(double fraction) { return fmt::format("{:.1f} %", 100 * fraction); }
 
+std::string one_of_replicas(int replicas) {
+  return replicas > 1 ? fmt::format(", one of {} replicas", replicas) : "";
+}
+
 }  // namespace headrace

@@ -13,4 +13,6 @@ std::string show_number(double number);
 std::string show_count(int64_t count);      // "1,234,567"
 std::string show_percent(double fraction);  // "12.3 %"
 
+std::string one_of_replicas(int replicas);  // ", one of 2 replicas"; empty for one
+
 }  // namespace headrace

@@ -192,9 +192,10 @@ void write_pictures(const TrainReport& report, const Settings& settings) {
   }
   runs.push_back(reported_run("simulated", report.predicted, report.plan));
   write_report(settings.report,
-               fmt::format("{} on {}, {}, {} micro-batches",
+               fmt::format("{} on {}, {}, {} micro-batches{}",
                            std::filesystem::path(settings.run.model).filename().string(),
-                           settings.run.devices, settings.scheduler, report.microbatches),
+                           settings.run.devices, settings.scheduler, report.microbatches,
+                           one_of_replicas(report.replicas)),
                runs, report.losses);
 }
 

@@ -65,7 +65,7 @@ std::vector<int> microbatches_to_try(const Settings& settings) {
   const int64_t most = int64_t{16} * pipeline_devices(settings.run);
   std::vector<int> divisors;
   for (int m = 1; m <= std::min(most, *settings.run.batch); ++m)
-    if (*settings.run.batch % m == 0) divisors.push_back(m);
+    if (*settings.run.batch % (int64_t{m} * settings.run.data_parallel) == 0) divisors.push_back(m);
   return divisors;
 }
 
@@ -141,7 +141,7 @@ class Search {
       refuse(first_line(error));  // a model of fixed sizes
       return;
     }
-    batch = model->microbatch_size * microbatches;
+    batch = model->microbatch_size * microbatches_in_all(sized.run);
     for (const Node& node : model->training.graph.nodes())
       batch_statistics |= node.op.starts_with("BatchNormalization");
     const PlanCosts known = plan_costs(*model, sized.run, *device_);
@@ -233,6 +233,7 @@ void report_json(const Search& search, const Settings& settings, size_t shown) {
   for (size_t i = 0; i < shown; ++i) rows.push_back(to_json(search.found[i]));
   print_json(ordered_json{{"model", settings.run.model},
                           {"devices", device_count(settings.run.devices)},
+                          {"replicas", settings.run.data_parallel},
                           {"batch", search.batch},
                           {"predicted", search.predicted},
                           {"refused", search.refused},

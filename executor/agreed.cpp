@@ -1,6 +1,42 @@
 #include "executor/agreed.h"
 
+#include "graph/error.h"
+
 namespace headrace {
+namespace {
+
+// What rank 0 finds, in rank 0; others get nothing yet. Together: what it refuses all refuse.
+template <typename Find>
+auto found_by_first(ProcessGroup& group, const Find& find) {
+  if (group.size() == 1) return find();
+  decltype(find()) found{};
+  std::string refusal;
+  if (group.rank() == 0) {
+    try {
+      found = find();
+    } catch (const Error& error) {
+      refusal = error.what();
+    }
+  }
+  broadcast(group, refusal, 0);
+  if (!refusal.empty()) throw Error("{}", refusal);
+  return found;
+}
+
+class Alone {
+ public:
+  explicit Alone(const AgreedScheduler& scheduler) : scheduler_(scheduler) {
+    scheduler_.set_alone(true);
+  }
+  ~Alone() { scheduler_.set_alone(false); }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  const AgreedScheduler& scheduler_;
+};
+
+}  // namespace
 
 PlanCosts agreed(ProcessGroup& group, PlanCosts costs) {
   broadcast(group, costs.rates.machine, 0);
@@ -12,13 +48,17 @@ PlanCosts agreed(ProcessGroup& group, PlanCosts costs) {
 
 std::vector<int> AgreedScheduler::place(int devices, int stages_per_device,
                                         int microbatches) const {
-  return computed_by(group_, 0,
-                     [&] { return inner_.place(devices, stages_per_device, microbatches); });
+  const auto find = [&] { return inner_.place(devices, stages_per_device, microbatches); };
+  if (alone_) return find();
+  auto placed = found_by_first(group_, find);
+  broadcast(group_, placed, 0);
+  return placed;
 }
 
 Schedule AgreedScheduler::schedule(const ScheduleRequest& request) const {
-  Schedule schedule;
-  if (group_.rank() == 0) schedule = inner_.schedule(request);
+  const auto find = [&] { return inner_.schedule(request); };
+  if (alone_) return find();
+  Schedule schedule = found_by_first(group_, find);
   broadcast(group_, schedule.stages, 0);
   broadcast(group_, schedule.microbatches, 0);
   broadcast(group_, schedule.device_of_stage, 0);
@@ -28,8 +68,10 @@ Schedule AgreedScheduler::schedule(const ScheduleRequest& request) const {
 }
 
 PartitionAnswer AgreedStrategy::solve(const PartitionProblem& problem) const {
-  PartitionAnswer answer;
-  if (group_.rank() == 0) answer = inner_.solve(problem);
+  PartitionAnswer answer = found_by_first(group_, [&] {
+    const Alone search(scheduler_);
+    return inner_.solve(problem);
+  });
   broadcast(group_, answer.stage_of_node, 0);
   broadcast(group_, answer.lower_bound_s, 0);
   return answer;

@@ -269,9 +269,6 @@ class Compiler {
     std::set<ValueId> begun;  // accumulators that hold something
     const auto finished = stages_finished();
 
-    for (const auto& stages : finished)
-      for (const int stage : stages)
-        add_all(InstructionKind::post_receive, reduction_.posts, stage);
     for (size_t s = 0; s < order_.steps.size(); ++s) {
       const Step& step = order_.steps[s];
       for (const size_t transfer : step.posts) {
@@ -289,8 +286,10 @@ class Compiler {
         emit_sends(turn, parts_missing);
       }
       program_.end_action();
-      for (const int stage : finished[s])
+      for (const int stage : finished[s]) {
+        add_all(InstructionKind::post_receive, reduction_.posts, stage);
         add_all(InstructionKind::start_send, reduction_.sends, stage);
+      }
     }
     // Before the step is over every send has left.
     for (size_t t = 0; t < transfers_.transfers.size(); ++t)

@@ -271,6 +271,7 @@ void Pipeline::make_links(std::vector<Transfer> step, std::vector<Transfer> eval
                                       processes.timeout);
   };
   for (size_t d = 0; d < devices_.size(); ++d) {
+    if (!here(d)) continue;
     settle_places({&training_programs_[d], &update_programs_[d].gather}, step);
     settle_places({&evaluation_programs_[d]}, evaluation);
   }

@@ -42,12 +42,13 @@ class Planner {
     return made;
   }
 
-  // The largest first, each to the replica that owns least so far.
-  std::vector<std::vector<ValueId>> shared_out(std::vector<ValueId> contributions) {
+  // The largest first, each to the replica that owns least of the device's so far.
+  std::vector<std::vector<ValueId>> shared_out(std::vector<ValueId> contributions,
+                                               std::vector<int64_t>& bytes) const {
     std::ranges::stable_sort(contributions, std::ranges::greater(),
                              [&](ValueId c) { return spec_.graph->value(c).bytes(); });
     std::vector<std::vector<ValueId>> owned(replicas_);
-    std::vector<int64_t> bytes(replicas_);
+    bytes.resize(replicas_);
     for (const ValueId c : contributions) {
       const auto least = static_cast<size_t>(std::ranges::min_element(bytes) - bytes.begin());
       owned[least].push_back(c);
@@ -57,11 +58,10 @@ class Planner {
   }
 
   void add_stage(int stage, const std::vector<ValueId>& contributions) {
-    const auto owned = shared_out(contributions);
-    const auto device = [&](size_t replica) {
-      return replica * devices_ +
-             static_cast<size_t>(spec_.plan->device[static_cast<size_t>(stage)]);
-    };
+    const auto place = static_cast<size_t>(spec_.plan->device[static_cast<size_t>(stage)]);
+    const auto owned = shared_out(contributions, owned_bytes_[place]);
+    const auto device = [&](size_t replica) { return replica * devices_ + place; };
+    const auto sum = [](DeviceMemory& memory, ValueId c) { return memory.gradient(c); };
     for (size_t owner = 0; owner < replicas_; ++owner) {
       if (owned[owner].empty()) continue;
       DeviceReduction& at_owner = result_[device(owner)];
@@ -72,13 +72,10 @@ class Planner {
         const auto replica = static_cast<int>(other);
         at_other.sends[stage].push_back(transfers_.size());
         at_owner.posts[stage].push_back(transfers_.size());
-        add(
-            stage, device(other), device(owner), "gradients", owned[owner],
-            [&](DeviceMemory& memory, ValueId c) { return memory.gradient(c); },
+        add(stage, device(other), device(owner), "gradients", owned[owner], sum,
             [&](DeviceMemory& memory, ValueId c) { return received_gradient(memory, c, replica); });
         at_owner.sum_sends.push_back(transfers_.size());
         at_other.sum_posts.push_back(transfers_.size());
-        const auto sum = [](DeviceMemory& memory, ValueId c) { return memory.gradient(c); };
         add(stage, device(owner), device(other), "summed gradients", owned[owner], sum, sum);
       }
     }
@@ -102,6 +99,7 @@ class Planner {
   const std::vector<std::unique_ptr<DeviceMemory>>& memories_;
   std::vector<Transfer>& transfers_;
   const size_t replicas_, devices_;
+  std::map<size_t, std::vector<int64_t>> owned_bytes_;  // by device of a replica, of each replica
   std::vector<DeviceReduction> result_;
 };
 

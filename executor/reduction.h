@@ -13,13 +13,14 @@ namespace headrace {
 
 // How the replicas of a pipeline bring their gradients together: every gradient has one owner among
 // the replicas, who gets it from all others (a reduction to shards), sums it in the order of the
-// replicas, and gives the sum to all (a gather). Each device so sends and receives 2 (r-1)/r of its
-// gradients' bytes, whatever the transport is, and the bits do not depend on it.
+// replicas, and gives the sum to all (a gather). Where gradients are many, each device so sends and
+// receives about 2 (r-1)/r of their bytes, and receives into (r-1)/r of them beside its own. The
+// bits do not depend on the transport.
 
 // What one device has to do for it; transfers by number, gradients as contributions (autodiff.h).
 struct DeviceReduction {
-  // In the pass, by stage: receives, all posted before its first action, in the order in which the
-  // stages are done, and sends, once the stage's last backward is over.
+  // In the pass, by stage: what is received and sent once the stage's last backward is over. A
+  // receive that is posted may hold a device up, and its own stage is done at about that time.
   std::map<int, std::vector<size_t>> posts, sends;
   // After it: what this device sums, once everything above is over.
   std::vector<ValueId> owned;

@@ -31,12 +31,13 @@ class Trainer {
       : config_(config),
         options_(options),
         scheduler_(*processes.group, scheduler),
-        strategy_(*processes.group, strategy),
+        strategy_(*processes.group, strategy, scheduler_),
         processes_(processes),
         observer_(observer),
         speed_watch_(options.rebalance_window) {
     if (!processes.first()) observer_ = {.devices = observer.devices};
     check(config.rate);
+    pipeline_devices(config);  // refused before anything is read or measured
     if (options.data.empty()) throw Error("no training data: give --data");
     if (options.epochs && options.steps) throw Error("--epochs and --steps exclude each other");
     if (options.resume && options.checkpoint.empty())

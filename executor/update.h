@@ -40,7 +40,7 @@ struct UpdateSpec {
 
 // Devices are numbered replica by replica. `transfers` receives what they exchange, both ends
 // settled. Devices of other processes have no
-// memory here: their ends stay open and their programs empty.
+// memory here: their ends stay open and their programs have messages alone.
 std::vector<UpdatePrograms> compile_updates(
     const UpdateSpec& spec, const std::vector<std::unique_ptr<DeviceMemory>>& memories,
     std::vector<Transfer>& transfers);

@@ -27,7 +27,9 @@ class Changes {
       const StageCost& cost = plan_.cost[s];
       held.parameters +=
           gathers_ ? data_parallel_.shard(cost.parameter_bytes) : cost.parameter_bytes;
-      held.gradients += sharded_ ? data_parallel_.shard(cost.gradient_bytes) : cost.gradient_bytes;
+      const int64_t part = data_parallel_.shard(cost.gradient_bytes);
+      held.gradients +=
+          sharded_ ? part : cost.gradient_bytes + (data_parallel_.replicas - 1) * part;
       held.optimizer +=
           sharded_ ? data_parallel_.shard(cost.optimizer_bytes) : cost.optimizer_bytes;
     }

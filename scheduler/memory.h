@@ -24,7 +24,8 @@ struct MemoryPoint {
 // The memory of one device over time, ascending, one point per moment at which something changes,
 // the first at 0.
 //
-// Without sharding parameters, gradients and optimizer state are there whole and all the time. With
+// Without sharding parameters, gradients and optimizer state are there whole and all the time, and
+// beside the gradients, for each other replica, its part of those that this one sums. With
 // Sharding::gradients the last two are there by the replica's part, and beside it a stage's
 // gradients whole from the start of the first backward after a reduction to the end of the next
 // REDUCE_GRAD. With Sharding::weights parameters are there by part too, and beside it whole from

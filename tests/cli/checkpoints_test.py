@@ -23,6 +23,17 @@ class Checkpoints(HeadraceTest):
         self.assertEqual(first["losses"] + second["losses"], whole["losses"])
         self.assertEqual(second["weights_sha256"], whole["weights_sha256"])
 
+    def test_resumed_with_replicas(self):
+        replicas = (*self.options, "--microbatches", 2, "--data-parallel", 2)
+        whole = self.json(*replicas, "--steps", 12, "--devices", "cpu:2")
+        saving = (*replicas, "--checkpoint", "saved")
+        self.json(*saving, "--steps", 7, "--devices", "cpu:2")
+        second = self.json(*saving, "--steps", 12, "--resume", "--devices", "cpu:4")
+        self.assertEqual(second["weights_sha256"], whole["weights_sha256"])
+        self.assertIn("data_parallel",
+                      self.refuse(*self.options, "--microbatches", 2, "--checkpoint", "saved",
+                                  "--resume"))
+
     def test_kill_at_any_moment_leaves_a_good_one(self):
         options = (*self.options, "--steps", 1000)
         saving = (*options, "--checkpoint", "saved", "--checkpoint-every", 1)

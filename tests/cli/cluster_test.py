@@ -143,7 +143,8 @@ class Plan(HeadraceTest):
     def test_replicas_share_the_batch(self):
         adamw = (*PLAN, "--optimizer", "adamw")
         two = self.json(*adamw, "--devices", "cpu:4", "--data-parallel", 2, "--shard", "gradients")
-        self.assertEqual((two["replicas"], two["batch"]), (2, 8))
+        self.assertEqual((two["devices"], two["replicas"], two["batch"]), (4, 2, 16))
+        self.assertEqual(len(two["predicted_peak_bytes"]), 4)
         self.assertLess(max(two["predicted_peak_bytes"]),
                         max(self.json(*adamw)["predicted_peak_bytes"]))
         self.assertIn("--batch 16 is not divisible by --microbatches 2 times --data-parallel 3",

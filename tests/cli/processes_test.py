@@ -42,6 +42,19 @@ class OverProcesses(HeadraceTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
+    def test_a_search_that_simulates_is_made_once(self):
+        options = (*self.options, "--steps", 3, "--devices", "cpu:2", "--partitioner",
+                   "schedule-aware")
+        self.assertEqual(self.train_over(2, *options)["weights_sha256"],
+                         self.json(*options)["weights_sha256"])
+
+    def test_what_one_refuses_all_refuse(self):
+        refused = subprocess.run(
+            self.over(2, *self.options, "--steps", 3, "--devices", "cpu:2", "--memory", "1KiB"),
+            capture_output=True, text=True, cwd=self.folder, env=ENVIRONMENT, timeout=60)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("1024", refused.stderr)
+
     def test_the_same_bits_and_files_as_in_one_process(self):
         options = (*self.options, "--steps", 30, "--clip-norm", 0.5)
         alone = self.json(*options)

@@ -82,6 +82,14 @@ class Training(HeadraceTest):
         for mine, other in zip(one["losses"], two[0]["losses"]):
             self.assertAlmostEqual(mine, other, places=5)
 
+    def test_replicas_evaluate_what_one_does(self):
+        untrained = [self.json(*self.options, "--steps", 0, "--batch", 24, "--eval", "data.npz", *more)
+                     for more in (["--microbatches", 4],
+                                  ["--microbatches", 2, "--data-parallel", 2, "--devices", "cpu:2"])]
+        one, two = (report["eval"] for report in untrained)
+        self.assertEqual((one["samples"], one["accuracy"]), (two["samples"], two["accuracy"]))
+        self.assertAlmostEqual(one["loss"], two["loss"], places=6)
+
     def test_replicas_that_do_not_fit(self):
         for more, text in ((("--devices", "cpu:3"), "3 devices cannot be shared out evenly"),
                            (("--devices", "cpu:2", "--batch", 12, "--microbatches", 4),
