@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "executor/fuse_for_device.h"
 #include "executor/settle_layouts.h"
 #include "executor/sha256.h"
 #include "graph/error.h"
@@ -67,16 +68,20 @@ Trimmed trim(const ForwardGraph& forward, AttachedLosses losses) {
       });
 }
 
-Trimmed in_precision(Trimmed trimmed, const std::string& precision) {
+DType dtype_of_products(const std::string& precision) {
   const std::vector<std::string> known = {"f32", "bf16", "f16"};
   if (std::find(known.begin(), known.end(), precision) == known.end())
     throw Error("--precision: unknown '{}'; did you mean '{}'?", precision,
                 nearest(precision, known));
-  if (precision == "f32") return trimmed;
+  return *dtype_named(precision);
+}
+
+Trimmed with_products_in(DType products, Trimmed trimmed) {
+  if (products == DType::f32) return trimmed;
   return rewritten(
       trimmed.forward, std::move(trimmed.losses),
       [&](const Graph& graph, const std::vector<ValueId>& roots, std::vector<ValueId>* renumbered) {
-        return narrow_products(graph, *dtype_named(precision), roots, renumbered);
+        return narrow_products(graph, products, roots, renumbered);
       });
 }
 
@@ -133,13 +138,15 @@ PreparedModel prepare_model(const RunConfig& config, Device& device) {
   if (prepared.model.update) require_no_optimizer(*prepared.model.update, config);
   require_parameters(prepared.model.forward.graph, config);
 
-  ForwardGraph forward = canonicalize(std::move(prepared.model.forward));
+  const DType products = dtype_of_products(config.precision);
+  ForwardGraph forward =
+      fuse_for_device(canonicalize(std::move(prepared.model.forward)), products, device);
   AttachedLosses losses;
   if (prepared.model.update)
     losses.terms.push_back({.value = forward.graph.outputs.at(0)});
   else
     losses = attach_losses(forward.graph, config.losses);
-  Trimmed trimmed = in_precision(trim(forward, std::move(losses)), config.precision);
+  Trimmed trimmed = with_products_in(products, trim(forward, std::move(losses)));
 
   prepared.targets = trimmed.losses.targets;
   prepared.correct_counts = trimmed.losses.correct_counts;

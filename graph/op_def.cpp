@@ -14,10 +14,10 @@ std::vector<const OpDef*> collect() {
   for (const auto family : {
            elementwise_ops(), trigonometry_ops(), logical_ops(),       bit_ops(),
            activation_ops(),  reduction_ops(),    normalization_ops(), matmul_ops(),
-           determinant_ops(), convolution_ops(),  pooling_ops(),       resampling_ops(),
-           sampling_ops(),    movement_ops(),     slicing_ops(),       indexing_ops(),
-           scan_ops(),        random_ops(),       recurrent_ops(),     loss_ops(),
-           update_ops(),
+           attention_ops(),   determinant_ops(),  convolution_ops(),   pooling_ops(),
+           resampling_ops(),  sampling_ops(),     movement_ops(),      slicing_ops(),
+           indexing_ops(),    scan_ops(),         random_ops(),        recurrent_ops(),
+           loss_ops(),        update_ops(),
        })
     for (const OpDef& op : family) ops.push_back(&op);
   std::sort(ops.begin(), ops.end(),

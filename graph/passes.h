@@ -29,6 +29,18 @@ struct ForwardGraph {
 };
 ForwardGraph canonicalize(ForwardGraph forward);
 
+// Whether a node that a pass could make is wanted; with the types that its operands would have.
+using WantsNode = std::function<bool(const Node&, const std::vector<TensorType>& inputs,
+                                     const std::vector<TensorType>& outputs)>;
+
+// A canonical forward graph with softmax(scale q k^T + mask) v as Attention nodes, where the
+// pattern stands in f32 over heads [B, H, ..], nothing else reads what is between, and the node is
+// wanted with q, k and v in `products`, the dtype that products will have. A constant mask that is
+// the causal one becomes `causal`; another mask becomes the bias where no parameter leads to it
+// and, if it is constant, each row sees a key. Scales of scores, q and k go into `scale`. Between
+// softmax and v nothing may stand, so with a Dropout there the pattern stays.
+ForwardGraph fuse_attention(ForwardGraph forward, DType products, const WantsNode& wants);
+
 // The graph with its products and convolutions in `narrow`, f16 or bf16, and f32 where range or
 // sums matter, as mixed-precision training has it (Micikevicius et al., arXiv:1710.03740): products
 // take narrow factors; what is pointwise or only moves stays narrow between them; losses, softmax,

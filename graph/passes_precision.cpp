@@ -9,7 +9,7 @@
 namespace headrace {
 namespace {
 
-constexpr std::array kProducts = {"MatMul", "Conv", "ConvInputGrad"};
+constexpr std::array kProducts = {"MatMul", "Conv", "ConvInputGrad", "Attention"};
 // Narrow where all that they compute from is.
 constexpr std::array kFollowing = {"Relu",        "LeakyRelu",   "Elu",     "Gelu",    "Swish",
                                    "HardSwish",   "Mish",        "Sigmoid", "Tanh",    "Clip",
@@ -52,6 +52,7 @@ class Narrower {
 
   // The dtype in which the node takes its f32 input i.
   DType taken(const Node& node, size_t i) const {
+    if (node.op == "Attention" && i == 3) return DType::f32;  // its bias
     if (among(kProducts, node.op)) return narrow_;
     // Statistics are of scale's type.
     if (node.op.starts_with("BatchNormalization"))

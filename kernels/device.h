@@ -114,6 +114,9 @@ class Device {
   virtual DeviceQueue* queue() { return nullptr; }
   virtual Buffer allocate(size_t bytes) = 0;
   virtual LayoutProposal propose_layouts(const KernelRequest& request) = 0;
+  // Whether a node that would stand for several others, an Attention, has a kernel of this device's
+  // own, and its gradient, too: else the others stay. Layouts are row-major.
+  virtual bool fuses(const KernelRequest& /*request*/) { return false; }
   // The first implementation of an ordered list, fastest first, that takes the request. Null only
   // when `accumulate` is asked for and no implementation can; otherwise throws Error that lists why
   // each refused.

@@ -9,7 +9,8 @@ namespace headrace {
 double node_seconds(const Graph& graph, const Node& node, const DeviceRates& rates) {
   if (node.op == "Reshape" || node.op == "Identity") return 0;
   const Cost cost = node_cost(graph, node);
-  const double rate = node.op == "MatMul"           ? rates.matmul_flops_per_s
+  const bool multiplies = node.op == "MatMul" || node.op.starts_with("Attention");
+  const double rate = multiplies                    ? rates.matmul_flops_per_s
                       : node.op.starts_with("Conv") ? rates.convolution_flops_per_s
                                                     : rates.elementwise_flops_per_s;
   return std::max(cost.flops / rate, cost.bytes / rates.memory_bytes_per_s) + rates.node_overhead_s;

@@ -78,7 +78,9 @@ step "operator table" operators.txt 'PASSED|FAILED  \] [0-9]' \
 step "gradients beside the CPU's" gradients.txt '^gradients|FAILED  \]' \
   "$build/tests/gpu/gpu_tests" --gtest_filter='*GradientsAreTheCpus'
 step "20 steps beside the CPU's" training.txt '^20 steps|FAILED  \]' \
-  "$build/tests/gpu/gpu_tests" --gtest_filter='*FollowsTheCpusLosses'
+  "$build/tests/gpu/gpu_tests" --gtest_filter='*.FollowsTheCpusLosses'
+step "6 steps in bf16 beside the CPU's" bf16.txt '^6 steps|FAILED  \]' \
+  "$build/tests/gpu/gpu_tests" --gtest_filter='*.InBf16FollowsTheCpusLosses'
 step "four stages, the bits of one" stages.txt 'PASSED|FAILED  \]' \
   "$build/tests/gpu/gpu_tests" --gtest_filter='*FourStagesGiveTheBitsOfOne'
 if [[ $device == cpu* ]]; then
@@ -95,7 +97,7 @@ if [[ $device == cpu* ]] || ! command -v compute-sanitizer >/dev/null; then
 else
   step "compute-sanitizer" sanitizer.txt 'ERROR SUMMARY|FAILED  \]' timeout 150 \
     compute-sanitizer --error-exitcode 1 "$build/tests/gpu/gpu_tests" \
-    --gtest_filter='*GpuOperators*/Add:*GpuOperators*/Conv:*GpuOperators*/Softmax*:*GpuOperators*/Layer*:*GpuOperators*/Reduce*:*GpuOperators*/Gather*'
+    --gtest_filter='*GpuOperators*/Add:*GpuOperators*/Conv:*GpuOperators*/Softmax*:*GpuOperators*/Attention:*GpuOperators*/Layer*:*GpuOperators*/Reduce*:*GpuOperators*/Gather*'
 fi
 
 if [[ -d /usr/share/datasets/fashion-mnist ]]; then

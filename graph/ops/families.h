@@ -15,6 +15,7 @@ std::span<const OpDef> activation_ops();
 std::span<const OpDef> reduction_ops();
 std::span<const OpDef> normalization_ops();
 std::span<const OpDef> matmul_ops();
+std::span<const OpDef> attention_ops();
 std::span<const OpDef> determinant_ops();
 std::span<const OpDef> convolution_ops();
 std::span<const OpDef> pooling_ops();

@@ -254,6 +254,11 @@ class CudaDevice : public Device {
     return cuda::propose_layouts(context_, request);
   }
 
+  bool fuses(const KernelRequest& request) override {
+    taken(index_);
+    return fuses_attention(context_, request);
+  }
+
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     taken(index_);
     return cuda::prepare(context_, request, library_implementations(request.node->op));

@@ -17,4 +17,8 @@ Prepared prepare_cudnn_batch_normalization_gradient(const Context&, const Kernel
 Prepared prepare_cudnn_layer_normalization(const Context&, const KernelRequest&);
 Prepared prepare_cudnn_layer_normalization_gradient(const Context&, const KernelRequest&);
 
+// cudnn_attention.cpp
+Prepared prepare_cudnn_attention(const Context&, const KernelRequest&);
+Prepared prepare_cudnn_attention_gradient(const Context&, const KernelRequest&);
+
 }  // namespace headrace::cuda

@@ -40,6 +40,23 @@ CudnnTensor matrix(DType dtype, int64_t rows, int64_t length) {
   return {dtype, {rows, length, 1, 1}, {length, 1, length, length}};
 }
 
+CudnnTensor row_major(DType dtype, const Shape& dims) {
+  return {dtype, dims, row_major_strides(dims)};
+}
+
+// The tensors of an attention.
+struct Heads {
+  CudnnTensor q, k, v, y, log_sum_exp, bias;
+
+  explicit Heads(const CudnnAttention& c)
+      : q(row_major(c.dtype, c.q)),
+        k(row_major(c.dtype, {c.v[0], c.v[1], c.v[2], c.q[3]})),
+        v(row_major(c.dtype, c.v)),
+        y(row_major(c.dtype, {c.q[0], c.q[1], c.q[2], c.v[3]})),
+        log_sum_exp(row_major(DType::f32, {c.q[0], c.q[1], c.q[2], 1})),
+        bias(row_major(DType::f32, c.bias)) {}
+};
+
 // One operation graph while it is put together. Tensors that the caller binds are numbered in the
 // order in which they are read and made: that order is the plan's order of pointers.
 class Sketch {
@@ -50,6 +67,8 @@ class Sketch {
   }
 
   std::shared_ptr<Graph> graph() const { return graph_; }
+  // How many tensors the caller binds.
+  size_t bound() const { return static_cast<size_t>(last_); }
 
   Tensor reads(const CudnnTensor& tensor) {
     return graph_->tensor(Tensor_attributes()
@@ -177,6 +196,37 @@ void draw(Sketch& sketch, const CudnnLayerNormalizationGradient& c) {
   sketch.makes(dbias, vector);
 }
 
+void draw(Sketch& sketch, const CudnnAttention& c) {
+  const Heads heads(c);
+  const Tensor q = sketch.reads(heads.q), k = sketch.reads(heads.k), v = sketch.reads(heads.v);
+  auto attributes = frontend::graph::SDPA_attributes()
+                        .set_name("attention")
+                        .set_generate_stats(true)
+                        .set_attn_scale(static_cast<float>(c.scale))
+                        .set_causal_mask(c.causal);
+  if (!c.bias.empty()) attributes.set_bias(sketch.reads(heads.bias));
+  const auto [y, log_sum_exp] = sketch.graph()->sdpa(q, k, v, attributes);
+  sketch.makes(y, heads.y);
+  sketch.makes(log_sum_exp, heads.log_sum_exp);
+}
+
+void draw(Sketch& sketch, const CudnnAttentionGradient& c) {
+  const Heads heads(c.of);
+  const Tensor q = sketch.reads(heads.q), k = sketch.reads(heads.k), v = sketch.reads(heads.v);
+  const Tensor y = sketch.reads(heads.y), dy = sketch.reads(heads.y);
+  const Tensor log_sum_exp = sketch.reads(heads.log_sum_exp);
+  auto attributes = frontend::graph::SDPA_backward_attributes()
+                        .set_name("attention's gradient")
+                        .set_attn_scale(static_cast<float>(c.of.scale))
+                        .set_causal_mask(c.of.causal)
+                        .set_deterministic_algorithm(true);
+  if (!c.of.bias.empty()) attributes.set_bias(sketch.reads(heads.bias));
+  const auto [dq, dk, dv] = sketch.graph()->sdpa_backward(q, k, v, y, dy, log_sum_exp, attributes);
+  sketch.makes(dq, heads.q);
+  sketch.makes(dk, heads.k);
+  sketch.makes(dv, heads.v);
+}
+
 // What an engine must not do. Convolutions of f32 keep to f32's own arithmetic unless TF32 was
 // asked for; whatever else is f32 has no factors to round.
 std::vector<frontend::NumericalNote_t> barred_notes(const CudnnGraph& graph) {
@@ -295,6 +345,12 @@ std::string text(const CudnnLayerNormalizationGradient& c) {
   return fmt::format("layer normalisation's gradient {}[{}, {}]", name_of(c.dtype), c.rows,
                      c.length);
 }
+std::string text(const CudnnAttention& c) {
+  return fmt::format("attention {} q {} v {} scale {}{}{}", name_of(c.dtype), c.q, c.v, c.scale,
+                     c.causal ? ", causal" : "",
+                     c.bias.empty() ? "" : fmt::format(" + bias {}", c.bias));
+}
+std::string text(const CudnnAttentionGradient& c) { return "gradient of " + text(c.of); }
 
 }  // namespace
 
@@ -305,9 +361,9 @@ std::string to_string(const CudnnGraph& graph) {
 CudnnAnswer plan(const CudnnGraph& graph, const CudnnTarget& target) {
   return answer([&] {
     Sketch sketch;
-    std::visit([&](const auto& kind) { draw(sketch, kind); }, graph);
     const std::shared_ptr<Graph> made = sketch.graph();
-    aim(*made, target);
+    aim(*made, target);  // first: a node keeps the device that its graph had when it was drawn
+    std::visit([&](const auto& kind) { draw(sketch, kind); }, graph);
     step("graph", made->validate());
     step("graph", made->build_operation_graph(target.handle));
     step("heuristics",
@@ -315,6 +371,7 @@ CudnnAnswer plan(const CudnnGraph& graph, const CudnnTarget& target) {
     made->deselect_numeric_notes(barred_notes(graph));
     step("support", made->check_support());
     build(*made, target.most_workspace);
+    HEADRACE_CHECK(made->get_variant_pack_uids_sorted().size() == sketch.bound());
     std::string engine;
     step("name", made->get_plan_name(engine));
     return std::make_shared<FrontendPlan>(made, std::move(engine));

@@ -73,9 +73,26 @@ struct CudnnLayerNormalizationGradient {
   int64_t rows = 0, length = 0;
 };
 
+// q [B, H, S, D], k [B, H, T, D], v [B, H, T, E], [bias], y [B, H, S, E], log-sum-exp [B, H, S, 1]:
+// softmax(scale q k^T + bias) v over row-major heads of 16 bits; the bias and what is kept of each
+// row of the softmax are f32. causal: query i sees keys 0 to i.
+struct CudnnAttention {
+  DType dtype = DType::bf16;
+  Shape q, v;       // k is [B, H, T, D]
+  Shape bias = {};  // four dimensions that broadcast to [B, H, S, T]; empty: none
+  double scale = 1;
+  bool causal = false;
+};
+
+// q, k, v, y, dy, log-sum-exp, [bias], dq, dk, dv. By cuDNN's deterministic algorithm.
+struct CudnnAttentionGradient {
+  CudnnAttention of;
+};
+
 using CudnnGraph =
     std::variant<CudnnConvolution, CudnnBatchNormalization, CudnnBatchNormalizationGradient,
-                 CudnnLayerNormalization, CudnnLayerNormalizationGradient>;
+                 CudnnLayerNormalization, CudnnLayerNormalizationGradient, CudnnAttention,
+                 CudnnAttentionGradient>;
 
 // One line that tells apart whatever makes another plan.
 std::string to_string(const CudnnGraph& graph);

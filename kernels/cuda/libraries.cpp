@@ -57,6 +57,8 @@ std::span<const Implementation> library_implementations(std::string_view op) {
       {"BatchNormalizationGrad", {{"cuDNN", prepare_cudnn_batch_normalization_gradient}}},
       {"LayerNormalization", {{"cuDNN", prepare_cudnn_layer_normalization}}},
       {"LayerNormalizationGrad", {{"cuDNN", prepare_cudnn_layer_normalization_gradient}}},
+      {"Attention", {{"cuDNN", prepare_cudnn_attention}}},
+      {"AttentionGrad", {{"cuDNN", prepare_cudnn_attention_gradient}}},
   };
   const auto found = table.find(op);
   return found == table.end() ? std::span<const Implementation>() : found->second;

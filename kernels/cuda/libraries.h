@@ -37,6 +37,9 @@ struct Libraries : LibraryHandles {
 // Their implementations of an operator, fastest first, asked before this backend's own kernels.
 std::span<const Implementation> library_implementations(std::string_view op);
 
+// As Device::fuses: whether cuDNN plans an Attention node for this device, and its gradient.
+bool fuses_attention(const Context& context, const KernelRequest& request);
+
 // A library call's failure as a RunError that says what was tried.
 void check(cudnnStatus_t code, const char* what);
 void check(cublasStatus_t code, const char* what);

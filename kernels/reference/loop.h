@@ -34,6 +34,7 @@ Loop softmax(const KernelRequest& request);
 Loop layer_normalization(const KernelRequest& request);
 Loop batch_normalization(const KernelRequest& request);
 Loop matmul(const KernelRequest& request);
+Loop attention(const KernelRequest& request);
 Loop determinant(const KernelRequest& request);
 Loop convolution(const KernelRequest& request);
 Loop pooling(const KernelRequest& request);

@@ -21,6 +21,7 @@ constexpr MakeLoop kFamilies[] = {
     layer_normalization,
     batch_normalization,
     matmul,
+    attention,
     determinant,
     convolution,
     pooling,

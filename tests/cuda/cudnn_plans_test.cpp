@@ -43,6 +43,9 @@ class DescribedDevice : public Device {
   LayoutProposal propose_layouts(const KernelRequest& request) override {
     return cuda::propose_layouts(context_, request);
   }
+  bool fuses(const KernelRequest& request) override {
+    return cuda::fuses_attention(context_, request);
+  }
   std::unique_ptr<Kernel> prepare(const KernelRequest&) override {
     throw RunError("{} is not there", name_);
   }
@@ -103,8 +106,7 @@ void ask_for_all(const TrainingGraph& training, DescribedDevice& device, Tally& 
 }
 
 // Every node of the models, f32 without and with TF32; each plan is written down and read back.
-void expect_plans(const Case& c, const std::vector<NamedGraph>& models) {
-  DescribedDevice device(c.card);
+void expect_plans(const Case& c, DescribedDevice& device, const std::vector<NamedGraph>& models) {
   Tally tally;
   for (const bool tf32 : {false, true}) {
     if (tf32 && c.dtype != DType::f32) continue;
@@ -136,14 +138,57 @@ void expect_plans(const Case& c, const std::vector<NamedGraph>& models) {
 }
 
 TEST_P(CudnnAcceptsAndPlans, EveryGraphThatTheBackendWouldHandToItAndNothingRuns) {
-  std::vector<NamedGraph> models = shipped_models(GetParam().dtype);
+  DescribedDevice device(GetParam().card);
+  std::vector<NamedGraph> models = shipped_models(GetParam().dtype, device);
   models.push_back(resnet50(GetParam().dtype));
-  models.push_back(decoder(GetParam().dtype));
-  expect_plans(GetParam(), models);
+  models.push_back(decoder(GetParam().dtype, device));
+  expect_plans(GetParam(), device, models);
+  // Each layer's attention and its gradient: in 16 bits alone.
+  const size_t layers = GetParam().dtype == DType::f32 ? 0 : 12;
+  for (const char* op : {"Attention", "AttentionGrad"}) {
+    const auto& nodes = models.back().training.graph.nodes();
+    EXPECT_EQ(std::ranges::count(nodes, op, &Node::op), layers) << op;
+  }
 }
 
 TEST_P(CudnnAcceptsAndPlans, ConvolutionsOfEveryFormAndNothingRuns) {
-  expect_plans(GetParam(), {convolutions(GetParam().dtype)});
+  DescribedDevice device(GetParam().card);
+  expect_plans(GetParam(), device, {convolutions(GetParam().dtype)});
+}
+
+// Which forms of attention are fused on which card, by cuDNN's own answers. The gradient beside a
+// bias has no deterministic kernel on sm_100: there the parts stay.
+TEST_P(CudnnAcceptsAndPlans, AttentionInTheFormsThatItHasKernelsForAndNothingRuns) {
+  const auto& [card, dtype] = GetParam();
+  struct Form {
+    int64_t queries, keys, width, value_width, causal;
+    Shape bias;
+    bool fused;
+  };
+  const bool has_biases = card.sm_version < 100;
+  const Form forms[] = {
+      {37, 53, 64, 64, 1, {}, true},
+      {512, 512, 64, 32, 0, {}, true},
+      {64, 64, 20, 20, 1, {}, false},  // no multiple of eight
+      {512, 512, 64, 64, 0, {4, 1, 1, 512}, has_biases},
+      {512, 512, 64, 64, 1, {12, 512, 512}, has_biases},
+  };
+  DescribedDevice device(card);
+  for (const Form& f : forms) {
+    Graph graph;
+    const auto heads = [&](int64_t rows, int64_t width) {
+      return graph.add_input("heads", {dtype, {4, 12, rows, width}});
+    };
+    std::vector<ValueId> inputs{heads(f.queries, f.width), heads(f.keys, f.width),
+                                heads(f.keys, f.value_width)};
+    if (!f.bias.empty()) inputs.push_back(graph.add_input("bias", {DType::f32, f.bias}));
+    graph.add("Attention", inputs, {{"scale", 0.125}, {"causal", f.causal}});
+    const Node& node = graph.nodes()[0];
+    EXPECT_EQ(device.fuses(kernel_request(graph, node)), dtype != DType::f32 && f.fused)
+        << describe(graph, node);
+  }
+  for (const auto& [graph, answer] : device.plans().answers())
+    fmt::print("{}: {}\n", graph, answer.plan ? answer.plan->engine() : answer.refusal);
 }
 
 // The proof would be worth nothing if cuDNN accepted whatever it is shown.

@@ -1,5 +1,8 @@
 #include "tests/cuda/training_graphs.h"
 
+#include <limits>
+
+#include "executor/fuse_for_device.h"
 #include "executor/losses.h"
 #include "kernels/evaluate.h"
 #include "loader/model.h"
@@ -74,6 +77,15 @@ ValueId bottleneck(Sketch& g, ValueId x, int64_t width, int64_t stride) {
   return g("Relu", {g("Add", {y, x})});
 }
 
+HostTensor causal_mask(int64_t tokens) {
+  auto [mask, bytes] = allocate_host_tensor({DType::f32, {tokens, tokens}});
+  for (int64_t i = 0; i < tokens; ++i)
+    for (int64_t j = 0; j < tokens; ++j)
+      reinterpret_cast<float*>(bytes)[i * tokens + j] =
+          j <= i ? 0 : -std::numeric_limits<float>::infinity();
+  return mask;
+}
+
 // How many of a node's first inputs and outputs are of its data's type; the others are statistics
 // and what belongs to them, which stay f32.
 struct Data {
@@ -84,6 +96,8 @@ Data data_of(const Node& node) {
   if (node.op == "BatchNormalizationGrad") return {2, 1};
   if (node.op == "LayerNormalization") return {3, 1};
   if (node.op == "LayerNormalizationGrad") return {3, 3};
+  if (node.op == "Attention") return {3, 1};
+  if (node.op == "AttentionGrad") return {5, 3};
   return {node.inputs.size(), node.outputs.size()};
 }
 
@@ -109,7 +123,7 @@ TrainingGraph stored_in(DType dtype, TrainingGraph training) {
 
 }  // namespace
 
-std::vector<NamedGraph> shipped_models(DType dtype) {
+std::vector<NamedGraph> shipped_models(DType dtype, Device& device) {
   struct Shipped {
     const char *name, *loss;
     int64_t batch;
@@ -123,7 +137,7 @@ std::vector<NamedGraph> shipped_models(DType dtype) {
     options.evaluate = evaluate;
     Model model =
         load_model(fmt::format("{}/models/{}/{}.onnx", HEADRACE_SOURCE_DIR, name, name), options);
-    Graph graph = canonicalize(std::move(model.forward)).graph;
+    Graph graph = fuse_for_device(canonicalize(std::move(model.forward)), dtype, device).graph;
     const AttachedLosses losses = attach_losses(graph, {loss});
     all.push_back({name, stored_in(dtype, differentiate(std::move(graph), losses.terms, {}))});
   }
@@ -147,13 +161,13 @@ NamedGraph resnet50(DType dtype) {
   return {"ResNet-50", stored_in(dtype, g.trained_on(scores, g.input({kBatch}, DType::i64)))};
 }
 
-NamedGraph decoder(DType dtype) {
+NamedGraph decoder(DType dtype, Device& device) {
   constexpr int64_t kRows = 8, kTokens = 1024, kWidth = 768, kHeads = 12, kWords = 50304;
   Sketch g;
   const ValueId tokens = g.input({kRows, kTokens}, DType::i64);
   ValueId x = g("Gather", {g.weight({kWords, kWidth}), tokens}, {{"axis", int64_t{0}}});
   x = g("Add", {x, g.weight({kTokens, kWidth})});
-  const ValueId mask = g.value({kTokens, kTokens}, Role::constant);
+  const ValueId mask = g.graph.add_constant("mask", causal_mask(kTokens));
   for (int layer = 0; layer < 12; ++layer) {
     const ValueId seen = g.layer_norm(x);
     const auto heads = [&](Shape perm) {
@@ -171,8 +185,9 @@ NamedGraph decoder(DType dtype) {
     const ValueId hidden = g("Gelu", {g.linear(g.layer_norm(x), 4 * kWidth)});
     x = g("Add", {x, g.linear(hidden, kWidth)});
   }
-  const ValueId scores = g.linear(g.layer_norm(x), kWords);
-  const ValueId next = g.input({kRows, kTokens}, DType::i64);
+  g.graph.outputs = {g.linear(g.layer_norm(x), kWords)};
+  g.graph = fuse_for_device(canonicalize({std::move(g.graph), {}}), dtype, device).graph;
+  const ValueId scores = g.graph.outputs[0], next = g.input({kRows, kTokens}, DType::i64);
   return {"12-layer decoder", stored_in(dtype, g.trained_on(scores, next))};
 }
 

@@ -14,13 +14,10 @@ Device& device() {
   return instance;
 }
 
-class GpuOperators : public testing::TestWithParam<std::string> {};
-
-// Every form of the operator table against the reference, as on the CPU.
-TEST_P(GpuOperators, AsTheReferenceComputesThem) {
+void check_rows(const std::string& op, const Table& table) {
   device().bind_thread();
-  for (const OperatorRow& row : operator_table()) {
-    if (row.op != GetParam()) continue;
+  for (const OperatorRow& row : table) {
+    if (row.op != op) continue;
     SCOPED_TRACE(to_string(row));
     const OperatorCase c = make_case(row);
     DeviceCheck(device(), c, DeviceCheck::Given::row_major).run();
@@ -31,7 +28,23 @@ TEST_P(GpuOperators, AsTheReferenceComputesThem) {
   }
 }
 
+class GpuOperators : public testing::TestWithParam<std::string> {};
+
+// Every form of the operator table against the reference, as on the CPU.
+TEST_P(GpuOperators, AsTheReferenceComputesThem) { check_rows(GetParam(), operator_table()); }
+
 INSTANTIATE_TEST_SUITE_P(Operators, GpuOperators, testing::ValuesIn(operators_of(operator_table())),
+                         [](const auto& info) { return info.param; });
+
+// Products and attention in bf16 and f16.
+class GpuOperatorsInNarrowFloats : public testing::TestWithParam<std::string> {};
+
+TEST_P(GpuOperatorsInNarrowFloats, AsTheReferenceComputesThem) {
+  check_rows(GetParam(), narrow_table());
+}
+
+INSTANTIATE_TEST_SUITE_P(Operators, GpuOperatorsInNarrowFloats,
+                         testing::ValuesIn(operators_of(narrow_table())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

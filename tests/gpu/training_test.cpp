@@ -69,6 +69,27 @@ TEST(GpuTraining, FollowsTheCpusLosses) {
   }
 }
 
+// With attention as one node where the device has it; the CPU computes its parts.
+TEST(GpuTraining, InBf16FollowsTheCpusLosses) {
+  for (FixtureRun run : shipped()) {
+    run.optimizer = "sgd";
+    run.precision = "bf16";
+    FixtureTraining cpu(run);
+    run.devices = device_under_test();
+    FixtureTraining gpu(run);
+    EXPECT_THAT(gpu.pipeline().detours(), testing::IsEmpty()) << run.model;
+    double worst = 0;
+    for (int step = 0; step < 6; ++step) {
+      const double wanted = cpu.step(), is = gpu.step();
+      worst = std::max(worst, std::fabs(is - wanted) / std::fabs(wanted));
+    }
+    EXPECT_LT(worst, 0x1p-6) << run.model;
+    const auto& nodes = gpu.prepared().training.graph.nodes();
+    fmt::print("6 steps of {} in bf16, {} nodes of attention: losses at most {:.1e} apart\n",
+               run.model, std::ranges::count(nodes, "Attention", &Node::op), worst);
+  }
+}
+
 TEST(GpuTraining, FourStagesGiveTheBitsOfOne) {
   for (FixtureRun run : shipped()) {
     run.devices = device_under_test();

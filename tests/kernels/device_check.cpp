@@ -31,8 +31,11 @@ bool same_bytes(const HostTensor& a, const HostTensor& b) {
 
 bool is_drawable(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::i32 || dtype == DType::i64 ||
-         dtype == DType::u8 || dtype == DType::boolean;
+         dtype == DType::u8 || dtype == DType::boolean || is_narrow_float(dtype);
 }
+
+// The largest relative error of a number that is rounded to the dtype, doubled.
+double unit_of(DType dtype) { return dtype == DType::bf16 ? 0x1p-8 : 0x1p-11; }
 
 // As operator_table.h states them. `magnitude` is that of the element's own sum.
 double bound(Tolerance tolerance, double value, double largest, double magnitude) {
@@ -149,6 +152,7 @@ void DeviceCheck::compare(const Node& node, size_t output, const Expected& expec
     if (as_f32 || (std::isnan(value) && std::isnan(is[i]))) continue;
     double allowed = bound(tolerance_of(node.op), wanted[i], largest,
                            expected.magnitude.empty() ? 0 : expected.magnitude[i]);
+    if (is_narrow_float(got.type.dtype)) allowed += 4 * unit_of(got.type.dtype) * largest;
     // The rounding of the sum itself.
     if (added_to) allowed += 0x1p-23 * (std::fabs(wanted[i]) + std::fabs(before[i]));
     if (std::fabs(value - is[i]) <= allowed) continue;

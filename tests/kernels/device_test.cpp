@@ -8,10 +8,10 @@
 namespace headrace {
 namespace {
 
-void check_rows(const std::string& op, Device& device) {
+void check_rows(const std::string& op, Device& device, const Table& table = operator_table()) {
   SCOPED_TRACE(device.name());
   device.bind_thread();
-  for (const OperatorRow& row : operator_table()) {
+  for (const OperatorRow& row : table) {
     if (row.op != op) continue;
     SCOPED_TRACE(to_string(row));
     const OperatorCase c = make_case(row);
@@ -37,6 +37,20 @@ TEST_P(DeviceKernels, OfTheCudaTwin) { check_rows(GetParam(), *make_twin_device(
 
 INSTANTIATE_TEST_SUITE_P(Operators, DeviceKernels,
                          testing::ValuesIn(operators_of(operator_table())),
+                         [](const auto& info) { return info.param; });
+
+class NarrowDeviceKernels : public testing::TestWithParam<std::string> {};
+
+TEST_P(NarrowDeviceKernels, OfTheCpuOnTwoThreads) {
+  check_rows(GetParam(), *make_cpu_device(0, 2), narrow_table());
+}
+
+TEST_P(NarrowDeviceKernels, OfTheCudaTwin) {
+  check_rows(GetParam(), *make_twin_device(), narrow_table());
+}
+
+INSTANTIATE_TEST_SUITE_P(Operators, NarrowDeviceKernels,
+                         testing::ValuesIn(operators_of(narrow_table())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "graph/op_def.h"
+#include "kernels/widened.h"
 
 namespace headrace {
 namespace {
@@ -26,8 +27,16 @@ HostTensor draw_as(const InputSpec& spec, uint64_t salt) {
   return make_host_tensor<T>(spec.type.shape, std::span<const T>(values.get(), count));
 }
 
+HostTensor narrowed_to(DType dtype, const HostTensor& wide) {
+  auto [tensor, bytes] = allocate_host_tensor({dtype, wide.type.shape});
+  narrow(dtype, wide.as<float>().data(), bytes, wide.type.elements());
+  return tensor;
+}
+
 // Adds the sum of the output's elements times fixed random numbers, as a scalar.
 ValueId project(Graph& graph, ValueId output, uint64_t salt) {
+  if (is_narrow_float(graph.value(output).type.dtype))
+    output = graph.add("Cast", {output}, {{"to", std::string("f32")}});
   const TensorType type = graph.value(output).type;
   const ValueId weights =
       graph.add_constant("projection", draw({.type = {type.dtype, type.shape}}, salt));
@@ -63,15 +72,21 @@ HostTensor draw(const InputSpec& spec, uint64_t salt) {
       return draw_as<uint8_t>(spec, salt);
     case DType::boolean:
       return draw_as<bool>(spec, salt);
+    case DType::f16:
+    case DType::bf16:
+      return narrowed_to(spec.type.dtype, draw_as<float>(spec, salt));
     default:
       throw Error("the table draws no {}", name_of(spec.type.dtype));
   }
 }
 
 HostTensor rounded_to(const TensorType& type, const HostTensor& tensor) {
-  if (type.dtype != DType::f32 || tensor.type.dtype != DType::f64) return tensor;
+  const bool rounds = type.dtype == DType::f32 || is_narrow_float(type.dtype);
+  if (!rounds || tensor.type.dtype != DType::f64) return tensor;
   const auto values = tensor.as<double>();
-  return make_host_tensor<float>(type.shape, std::vector<float>(values.begin(), values.end()));
+  const auto single =
+      make_host_tensor<float>(type.shape, std::vector<float>(values.begin(), values.end()));
+  return type.dtype == DType::f32 ? single : narrowed_to(type.dtype, single);
 }
 
 OperatorCase make_case(const OperatorRow& row) try {

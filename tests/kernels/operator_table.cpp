@@ -22,6 +22,7 @@ const std::vector<OperatorRow>& operator_table() {
     add_reduction_rows(rows);
     add_normalization_rows(rows);
     add_product_rows(rows);
+    add_attention_rows(rows);
     add_convolution_rows(rows);
     add_transposed_convolution_rows(rows);
     add_pooling_rows(rows);
@@ -110,6 +111,8 @@ Tolerance tolerance_of(std::string_view op) {
                                                         "Det",
                                                         "DetGrad",
                                                         "ReduceProd",
+                                                        "Attention",
+                                                        "AttentionGrad",
                                                         "Softmax",
                                                         "SoftmaxGrad",
                                                         "LogSoftmax",

@@ -40,6 +40,9 @@ std::string to_string(const OperatorRow& row);
 // Small shapes, every form; and shapes of real networks, for timing.
 const std::vector<OperatorRow>& operator_table();
 const std::vector<OperatorRow>& benchmark_table();
+// Forms in f16 and bf16 of the operators that --precision computes in them and that devices have
+// kernels for: products and attention. For checks of devices alone.
+const std::vector<OperatorRow>& narrow_table();
 
 // The distinct operators of a table, in its order.
 std::vector<std::string> operators_of(const std::vector<OperatorRow>& table);
@@ -50,7 +53,7 @@ enum class Tolerance {
   elementwise,   // 1e-6 of the value and 1e-7 of the tensor's largest
   accumulation,  // 2e-6 of the sum of the terms' magnitudes
   statistics,    // 1e-5 of the value and 1e-6 of the tensor's largest
-};
+};               // beyond that, four units of a 16-bit output's rounding at its largest
 Tolerance tolerance_of(std::string_view op);
 // Such an output means nothing but to its own backend's gradient kernel.
 bool is_opaque(std::string_view op, size_t output);
@@ -61,6 +64,7 @@ void add_elementwise_rows(Table& table);
 void add_reduction_rows(Table& table);
 void add_normalization_rows(Table& table);
 void add_product_rows(Table& table);
+void add_attention_rows(Table& table);
 void add_convolution_rows(Table& table);
 void add_transposed_convolution_rows(Table& table);
 void add_pooling_rows(Table& table);

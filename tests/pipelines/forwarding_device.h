@@ -19,6 +19,7 @@ class ForwardingDevice : public Device {
   LayoutProposal propose_layouts(const KernelRequest& request) override {
     return inner_->propose_layouts(request);
   }
+  bool fuses(const KernelRequest& request) override { return inner_->fuses(request); }
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     return inner_->prepare(request);
   }
