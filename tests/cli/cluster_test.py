@@ -55,7 +55,8 @@ class Replicas(HeadraceTest):
     def test_sharding_saves_memory(self):
         peak = [max(self.json(*self.SHAPE, "--stages-per-device", 8, "--data-parallel", 4, "--shard",
                               shard)["peak_bytes"]) for shard in ("none", "gradients", "weights")]
-        self.assertEqual(peak[0], 2 * 8 + 8 * (12 + 12 + 25))  # bytes are rounded down per stage
+        # Bytes are rounded down per stage; a quarter of the gradients comes from three others.
+        self.assertEqual(peak[0], 2 * 8 + 8 * (12 + 12 + 3 * 3 + 25))
         self.assertLess(peak[1], peak[0])
         self.assertLess(peak[2], peak[1])
 

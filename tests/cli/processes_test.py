@@ -53,7 +53,7 @@ class OverProcesses(HeadraceTest):
             self.over(2, *self.options, "--steps", 3, "--devices", "cpu:2", "--memory", "1KiB"),
             capture_output=True, text=True, cwd=self.folder, env=ENVIRONMENT, timeout=60)
         self.assertEqual(refused.returncode, 2, refused.stderr)
-        self.assertIn("1024", refused.stderr)
+        self.assertIn("keep every device within its memory", refused.stderr)
 
     def test_the_same_bits_and_files_as_in_one_process(self):
         options = (*self.options, "--steps", 30, "--clip-norm", 0.5)
