@@ -28,7 +28,7 @@ class Display {
   explicit Display(const Settings& settings)
       : evaluations_(settings.json ? stderr : stdout),
         report_(!settings.report.empty()),
-        replicas_(settings.run.data_parallel) {}
+        microbatches_(microbatches_in_all(settings.run)) {}
 
   TrainObserver observer() {
     return {.planned = [this](const auto& model, const auto& plan) { planned(model, plan); },
@@ -46,7 +46,7 @@ class Display {
     // The measured step and the simulated one have the same actions. Better now than at the end.
     if (report_) check_drawable(2 * actions_in(plan.simulation));
     for (const auto& note : prepared.model.notes) spdlog::info("{}", note);
-    batch_ = prepared.microbatch_size * plan.schedule.microbatches * replicas_;
+    batch_ = prepared.microbatch_size * microbatches_;
     sequences_ = prepared.targets_per_microbatch > prepared.microbatch_size;
   }
 
@@ -82,7 +82,7 @@ class Display {
 
   std::FILE* evaluations_;
   bool report_;
-  int replicas_;
+  int64_t microbatches_;  // of a step
   std::optional<Progress> progress_;
   int64_t batch_ = 0;
   int64_t epoch_ = 0;

@@ -65,7 +65,6 @@ class Pipeline {
 
   const TrainingGraph& training() const { return spec_.training; }
   const StagePlan& plan() const { return spec_.plan; }
-  int replicas() const { return spec_.replicas; }
   int devices() const { return static_cast<int>(devices_.size()); }  // of all replicas
   int devices_per_replica() const { return devices() / spec_.replicas; }
   int microbatches() const { return spec_.schedule.microbatches * spec_.replicas; }
