@@ -13,10 +13,6 @@ namespace {
 
 constexpr size_t kOperators = 9;  // as many as the page has colours for
 
-double seconds_of(const PartitionNode& node) {
-  return node.forward_s + node.backward_input_s + node.backward_weight_s;
-}
-
 }  // namespace
 
 LoadBars::LoadBars(const PartitionProblem& problem, const std::vector<StrategyRow>& rows,
@@ -36,7 +32,7 @@ LoadBars::LoadBars(const PartitionProblem& problem, const std::vector<StrategyRo
 // Those that take most, each with its backward nodes.
 void LoadBars::find_operators() {
   std::map<std::string, double> seconds;
-  for (const PartitionNode& node : problem_.nodes) seconds[node.op] += seconds_of(node);
+  for (const PartitionNode& node : problem_.nodes) seconds[node.op] += node.seconds();
   std::vector<std::pair<double, std::string>> longest;
   for (const auto& [op, sum] : seconds) longest.emplace_back(-sum, op);
   std::sort(longest.begin(), longest.end());
@@ -52,7 +48,7 @@ std::vector<double> LoadBars::seconds_by_kind(const PartitionNode& node) const {
   if (problem_.costs_only) return {node.forward_s, node.backward_input_s, node.backward_weight_s};
   std::vector<double> seconds(operators_.size() + 1);
   const auto found = std::find(operators_.begin(), operators_.end(), node.op);
-  seconds[static_cast<size_t>(found - operators_.begin())] = seconds_of(node);
+  seconds[static_cast<size_t>(found - operators_.begin())] = node.seconds();
   return seconds;
 }
 

@@ -11,7 +11,7 @@ namespace headrace {
 namespace {
 
 template <typename Number>
-Number parse_number(const Option& option, const std::string& label, const std::string& text) {
+Number number_of(const Option& option, const std::string& label, const std::string& text) {
   Number number{};
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -50,19 +50,19 @@ struct Assign {
   void operator()(Cleared flag) const { *flag.setting = !parse_bool(label, last()); }
   template <typename Number>
   requires std::is_arithmetic_v<Number>
-  void operator()(Number* setting) const { *setting = parse_number<Number>(option, label, last()); }
+  void operator()(Number* setting) const { *setting = number_of<Number>(option, label, last()); }
   void operator()(std::optional<int64_t>* setting) const {
-    *setting = parse_number<int64_t>(option, label, last());
+    *setting = number_of<int64_t>(option, label, last());
   }
   void operator()(std::optional<double>* setting) const {
-    *setting = parse_number<double>(option, label, last());
+    *setting = number_of<double>(option, label, last());
   }
   void operator()(std::string* setting) const { *setting = last(); }
   void operator()(std::vector<std::string>* setting) const { *setting = values; }
   void operator()(std::map<std::string, int64_t>* setting) const {
     for (const auto& text : values) {
       const auto [name, value] = parse_pair(label, text);
-      (*setting)[name] = parse_number<int64_t>(option, label, value);
+      (*setting)[name] = number_of<int64_t>(option, label, value);
     }
   }
   void operator()(OptionValues* setting) const {

@@ -16,10 +16,6 @@ constexpr size_t kLongestLabel = 18;  // bytes
 constexpr size_t kNamesShown = 4;     // of a box that holds many nodes
 constexpr int kDeviceColours = 8, kLoopColours = 4;
 
-double seconds_of(const PartitionNode& node) {
-  return node.forward_s + node.backward_input_s + node.backward_weight_s;
-}
-
 std::string colours_of(int device, int loop) {
   return fmt::format("d{} l{}", device % kDeviceColours, loop % kLoopColours);
 }
@@ -81,7 +77,7 @@ PartitionGraphDrawing::Laid PartitionGraphDrawing::lay(const std::vector<std::ve
 std::string PartitionGraphDrawing::label(const std::vector<int>& box) const {
   const auto& nodes = question_.problem.nodes;
   const int longest = *std::max_element(box.begin(), box.end(), [&](int a, int b) {
-    return seconds_of(nodes[static_cast<size_t>(a)]) < seconds_of(nodes[static_cast<size_t>(b)]);
+    return nodes[static_cast<size_t>(a)].seconds() < nodes[static_cast<size_t>(b)].seconds();
   });
   const std::string name = shortened(nodes[static_cast<size_t>(longest)].op);
   return box.size() == 1 ? name : fmt::format("{} +{}", name, box.size() - 1);

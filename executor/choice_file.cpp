@@ -18,7 +18,7 @@ namespace headrace {
 namespace {
 
 constexpr std::string_view kHeader = "headrace choices 1\n";
-constexpr std::uintmax_t kMostBytes = 16 << 20;
+constexpr std::uintmax_t kLargestFile = 16 << 20;
 
 // A lock between processes, and between objects of one, until the end of the block.
 class FileLock {
@@ -121,7 +121,7 @@ std::string ChoiceFile::settle(const std::string& key, const std::string& choice
 ChoiceFile::Lines ChoiceFile::read() {
   std::error_code error;
   if (!std::filesystem::exists(path_, error)) return {};
-  auto lines = parse(read_small_file(path_, kMostBytes));
+  auto lines = parse(read_small_file(path_, kLargestFile));
   if (!lines) {
     if (!std::exchange(was_broken_, true))
       note_(fmt::format("{}: is no whole file of choices; it is left aside", path_.string()));

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uintmax_t kMostBytes = 64 << 20;
+constexpr std::uintmax_t kLargestTable = 64 << 20;
 constexpr int64_t kMostWorkspace = int64_t{1} << 50;
 
 std::optional<NodeCost> cost_from_json(const json& entry) {
@@ -126,10 +126,10 @@ CostTable read_cost_table(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
     throw Error("{}: there is no such file", path);
-  if (std::filesystem::file_size(path, error) > kMostBytes || error)
+  if (std::filesystem::file_size(path, error) > kLargestTable || error)
     throw Error("{}: is larger than node costs can be", path);
   try {
-    return table_from_json(read_small_file(path, kMostBytes));
+    return table_from_json(read_small_file(path, kLargestTable));
   } catch (const Error& wrong) {
     throw Error("{}: {}", path, wrong.what());
   }
@@ -141,7 +141,7 @@ void write_cost_table(const std::string& path, const CostTable& table) {
 
 CostTable cached_cost_table(const std::string& machine) {
   try {
-    CostTable table = table_from_json(read_small_file(cache_path(machine), kMostBytes));
+    CostTable table = table_from_json(read_small_file(cache_path(machine), kLargestTable));
     if (table.rates.machine == machine) return table;
   } catch (const Error&) {  // as good as none
   }

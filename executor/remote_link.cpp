@@ -12,7 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Larger messages go in pieces: transports count bytes in an int.
-constexpr size_t kMostBytes = size_t{1} << 30;
+constexpr size_t kLongestMessage = size_t{1} << 30;
 
 // A device that waits looks for arrivals itself, without a pause as long as most waits last. The
 // mover's thread looks for all while none waits, so that large messages go on beside kernels, and
@@ -45,7 +45,7 @@ class RemoteLink : public Communicator {
         continue;
       }
       for (const TransferPart& part : transfer.parts) {
-        for (size_t begin = 0; begin < part.bytes; begin += kMostBytes, ++tag) {
+        for (size_t begin = 0; begin < part.bytes; begin += kLongestMessage, ++tag) {
           if (from != group.rank() && to != group.rank()) continue;
           const bool sends = from == group.rank();
           auto* data = sends ? const_cast<void*>(part.source) : part.target;
@@ -53,7 +53,7 @@ class RemoteLink : public Communicator {
                               .sends = sends,
                               .tag = tag,
                               .data = static_cast<std::byte*>(data) + begin,
-                              .bytes = std::min(part.bytes - begin, kMostBytes)});
+                              .bytes = std::min(part.bytes - begin, kLongestMessage)});
           transfer_of_.push_back(t);
           state_[t].messages.push_back(transfer_of_.size() - 1);
         }

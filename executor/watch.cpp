@@ -57,26 +57,26 @@ void say_to_user(const std::string& line) {
   std::fflush(stderr);
 }
 
-// A socket with lines both ways.
-struct Peer {
-  explicit Peer(asio::io_context& context) : socket(context) {}
-
-  tcp::socket socket;
-  asio::streambuf received;
-  int rank = -1;
-  bool left = false;
-  std::string doing = "before its first step";
-  Clock::time_point heard = Clock::now();
-
-  void say(const Word& word) {
-    boost::system::error_code lost;  // whoever reads from the socket sees that it is gone
-    asio::write(socket, asio::buffer(to_line(word)), lost);
-  }
-};
-
 }  // namespace
 
 class Watch::Member {
+  // A socket with lines both ways.
+  struct Peer {
+    explicit Peer(asio::io_context& context) : socket(context) {}
+
+    tcp::socket socket;
+    asio::streambuf received;
+    int rank = -1;
+    bool left = false;
+    std::string doing = "before its first step";
+    Clock::time_point heard = Clock::now();
+
+    void say(const Word& word) {
+      boost::system::error_code lost;  // whoever reads from the socket sees that it is gone
+      asio::write(socket, asio::buffer(to_line(word)), lost);
+    }
+  };
+
  public:
   Member(ProcessGroup& group, std::chrono::seconds timeout, std::function<std::string()> doing)
       : group_(group), timeout_(timeout), doing_(std::move(doing)), timer_(context_) {

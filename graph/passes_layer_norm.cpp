@@ -86,13 +86,13 @@ std::optional<Normalized> normalized(const Rewriter& r, const Node& node) {
   return result;
 }
 
-TensorType normalized_part(const Rewriter& r, const Normalized& of) {
+TensorType part_type(const Rewriter& r, const Normalized& of) {
   const TensorType& x = r.type(of.x);
   return {x.dtype, Shape(x.shape.begin() + of.axis, x.shape.end())};
 }
 
 bool covers(const Rewriter& r, ValueId weight, const Normalized& of) {
-  return r.type(weight) == normalized_part(r, of);
+  return r.type(weight) == part_type(r, of);
 }
 
 bool put_layer_norm(Rewriter& r, NodeId place, const Normalized& of, ValueId scale, ValueId bias) {
@@ -111,7 +111,7 @@ bool put_layer_norm(Rewriter& r, NodeId place, const Normalized& of, ValueId sca
 }
 
 bool put_without_scale(Rewriter& r, NodeId place, const Normalized& of) {
-  const TensorType part = normalized_part(r, of);
+  const TensorType part = part_type(r, of);
   if (part.dtype != DType::f32 && part.dtype != DType::f64) return false;
   auto [ones, bytes] = allocate_host_tensor(part);
   const auto count = static_cast<size_t>(part.elements());

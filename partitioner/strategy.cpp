@@ -12,10 +12,6 @@ std::string describe(const PartitionProblem& problem, int node) {
   return fmt::format("node {} ({})", node, problem.nodes[static_cast<size_t>(node)].op);
 }
 
-double seconds_of(const PartitionNode& node) {
-  return node.forward_s + node.backward_input_s + node.backward_weight_s;
-}
-
 double transfer_s(const PartitionProblem& problem, int64_t bytes) {
   if (bytes == 0 || problem.link_bytes_per_s == 0) return 0;
   return problem.link_latency_s + static_cast<double>(bytes) / problem.link_bytes_per_s;
@@ -121,7 +117,7 @@ PartitionScore score_partition(const PartitionProblem& problem,
   for (size_t node = 0; node < problem.nodes.size(); ++node) {
     const auto stage = static_cast<size_t>(stage_of_node[node]);
     const auto device = static_cast<size_t>(problem.device_of_stage[stage]);
-    compute_s[device] += seconds_of(problem.nodes[node]) / problem.devices[device].speed;
+    compute_s[device] += problem.nodes[node].seconds() / problem.devices[device].speed;
     device_of.push_back(device);
   }
   std::vector<size_t> receivers;
@@ -152,8 +148,8 @@ PartitionScore score_partition(const PartitionProblem& problem,
 double work_bound(const PartitionProblem& problem) {
   double total_s = 0, largest_s = 0, speed = 0, fastest = 0;
   for (const PartitionNode& node : problem.nodes) {
-    total_s += seconds_of(node);
-    largest_s = std::max(largest_s, seconds_of(node));
+    total_s += node.seconds();
+    largest_s = std::max(largest_s, node.seconds());
   }
   for (const PartitionDevice& device : problem.devices) {
     speed += device.speed;

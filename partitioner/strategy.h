@@ -17,6 +17,8 @@ struct PartitionNode {
   int64_t parameter_bytes = 0;   // parameters, their gradients and optimizer state
   int64_t activation_bytes = 0;  // kept per micro-batch in flight
   int colocate = -1;             // nodes with the same key >= 0 share a stage
+
+  double seconds() const { return forward_s + backward_input_s + backward_weight_s; }
 };
 
 struct PartitionEdge {

@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh [--lint] [--mpi] [--no-packages] [--no-build]
 #
-#   --lint         also install clang-format and clang-tidy
+#   --lint         also install clang-format and clang-tidy (scripts/lint-requirements.txt)
 #   --mpi          also install Open MPI, for the plugin mpi
 #   --no-packages  leave the system's packages alone (they are installed by other means)
 #   --no-build     stop after the packages and the cache
@@ -21,7 +21,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${HEADRACE_CACHE:-$HOME/.cache/headrace}
 requirements=$root/scripts/requirements.txt
 test_requirements=$root/scripts/test-requirements.txt
+lint_requirements=$root/scripts/lint-requirements.txt
 cuda_requirements=$root/scripts/cuda-requirements.txt
+python_packages=("$test_requirements")  # files of what the cache's environment holds
 onnx=$cache/onnx-1.23.2
 onednn=$cache/onednn-3.2.0
 frontend=$cache/cudnn-frontend-1.32.0
@@ -35,7 +37,6 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libonnx-testdata
   dataset-fashion-mnist bible-kjv graphviz
 )
-lint_packages=(clang-format clang-tidy)
 mpi_packages=(libopenmpi-dev openmpi-bin)
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -48,7 +49,7 @@ with_packages=yes
 with_build=yes
 for argument in "$@"; do
   case $argument in
-    --lint) packages+=("${lint_packages[@]}") ;;
+    --lint) python_packages+=("$lint_requirements") ;;
     --mpi) packages+=("${mpi_packages[@]}") ;;
     --no-packages) with_packages=no ;;
     --no-build) with_build=no ;;
@@ -166,12 +167,20 @@ make_environment() {
   quietly "$work/venv.log" python3 -m venv "$cache/venv"
 }
 
-install_test_packages() {
+# Those of $python_packages whose contents the environment does not hold yet.
+missing_python_packages() {
+  local file
+  for file in "${python_packages[@]}"; do
+    cmp -s "$file" "$cache/venv/${file##*/}" || echo "$file"
+  done
+}
+
+install_python_packages() { # FILE
   make_environment
-  say "installing the tests' Python packages (35 MB)"
-  quietly "$work/test-packages.log" "$cache/venv/bin/python" -m pip install \
-    --disable-pip-version-check --no-deps --require-hashes --requirement "$test_requirements"
-  cp "$test_requirements" "$cache/venv/test-requirements.txt"
+  say "installing the Python packages of ${1##*/} (35 to 60 MB)"
+  quietly "$work/python-packages.log" "$cache/venv/bin/python" -m pip install \
+    --disable-pip-version-check --no-deps --require-hashes --requirement "$1"
+  cp "$1" "$cache/venv/"
 }
 
 download() { # FOLDER
@@ -237,7 +246,7 @@ publish() { # FOLDER STAMP ENTRY
 }
 
 fill_cache() {
-  local onnx_is onednn_is frontend_is lacks_frontend=no
+  local onnx_is onednn_is frontend_is file lacks_frontend=no
   onnx_is=$(onnx_stamp)
   onednn_is=$(onednn_stamp)
   frontend_is=$(frontend_stamp)
@@ -249,8 +258,8 @@ fill_cache() {
   fi
   if has_cudnn && ! is_current "$frontend" "$frontend_is"; then lacks_frontend=yes; fi
   if is_current "$onnx" "$onnx_is" && is_current "$onednn" "$onednn_is" &&
-    [[ $lacks_frontend == no ]] && cmp -s "$test_requirements" "$cache/venv/test-requirements.txt"; then
-    say "cache: ONNX, oneDNN and the tests' packages are in $cache"
+    [[ $lacks_frontend == no && -z $(missing_python_packages) ]]; then
+    say "cache: ONNX, oneDNN and the Python packages are in $cache"
   else
     rm -rf "$cache"/work-*
     work=$(mktemp -d "$cache/work-XXXXXX")
@@ -266,7 +275,7 @@ fill_cache() {
       build_onnx "$work/downloads" "$work/onnx-entry"
       publish "$work/onnx-entry" "$onnx_is" "$onnx"
     fi
-    cmp -s "$test_requirements" "$cache/venv/test-requirements.txt" || install_test_packages
+    for file in $(missing_python_packages); do install_python_packages "$file"; done
     if [[ $lacks_frontend == yes ]]; then
       fetch_frontend "$work/frontend-entry"
       publish "$work/frontend-entry" "$frontend_is" "$frontend"

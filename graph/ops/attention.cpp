@@ -101,13 +101,14 @@ Cost cost_attention_grad(const Node& node, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"Attention", infer_attention, grad_attention, cost_attention},
-    {"AttentionGrad", infer_attention_grad, nullptr, cost_attention_grad},
-};
-
 }  // namespace
 
-std::span<const OpDef> attention_ops() { return kOps; }
+std::span<const OpDef> attention_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Attention", infer_attention, grad_attention, cost_attention},
+      {"AttentionGrad", infer_attention_grad, nullptr, cost_attention_grad},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -28,16 +28,17 @@ Types infer_bit_cast(const Node& node, TypeSpan in) {
   return {{*dtype, in[0].shape}};
 }
 
-constexpr OpDef kOps[] = {
-    {"BitwiseAnd", infer_bitwise, nullptr, cost_per_element<1>},
-    {"BitwiseOr", infer_bitwise, nullptr, cost_per_element<1>},
-    {"BitwiseXor", infer_bitwise, nullptr, cost_per_element<1>},
-    {"BitShift", infer_shift, nullptr, cost_per_element<1>},
-    {"BitCast", infer_bit_cast, nullptr, cost_per_element<0>},
-};
-
 }  // namespace
 
-std::span<const OpDef> bit_ops() { return kOps; }
+std::span<const OpDef> bit_ops() {
+  static constexpr OpDef kOps[] = {
+      {"BitwiseAnd", infer_bitwise, nullptr, cost_per_element<1>},
+      {"BitwiseOr", infer_bitwise, nullptr, cost_per_element<1>},
+      {"BitwiseXor", infer_bitwise, nullptr, cost_per_element<1>},
+      {"BitShift", infer_shift, nullptr, cost_per_element<1>},
+      {"BitCast", infer_bit_cast, nullptr, cost_per_element<0>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

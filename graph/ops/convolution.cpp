@@ -139,14 +139,15 @@ Cost cost_conv_weight_grad(const Node&, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"Conv", infer_conv, grad_conv, cost_conv},
-    {"ConvInputGrad", infer_conv_input_grad, grad_conv_input_grad, cost_conv_input_grad},
-    {"ConvWeightGrad", infer_conv_weight_grad, nullptr, cost_conv_weight_grad},
-};
-
 }  // namespace
 
-std::span<const OpDef> convolution_ops() { return kOps; }
+std::span<const OpDef> convolution_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Conv", infer_conv, grad_conv, cost_conv},
+      {"ConvInputGrad", infer_conv_input_grad, grad_conv_input_grad, cost_conv_input_grad},
+      {"ConvWeightGrad", infer_conv_weight_grad, nullptr, cost_conv_weight_grad},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -38,13 +38,14 @@ Cost cost_det_grad(const Node&, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"Det", infer_det, grad_det, cost_det},
-    {"DetGrad", infer_det_grad, nullptr, cost_det_grad},
-};
-
 }  // namespace
 
-std::span<const OpDef> determinant_ops() { return kOps; }
+std::span<const OpDef> determinant_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Det", infer_det, grad_det, cost_det},
+      {"DetGrad", infer_det_grad, nullptr, cost_det_grad},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

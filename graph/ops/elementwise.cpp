@@ -171,31 +171,32 @@ Gradients grad_cast(GradContext& g) {
 
 Gradients grad_identity(GradContext& g) { return {g.output_grad(0)}; }
 
-constexpr OpDef kOps[] = {
-    {"Neg", infer_unary, grad_neg, cost_per_element<1>},
-    {"Abs", infer_unary, grad_abs, cost_per_element<1>},
-    {"Sign", infer_unary, zero_gradient, cost_per_element<1>},
-    {"Floor", infer_float_unary, zero_gradient, cost_per_element<1>},
-    {"Ceil", infer_float_unary, zero_gradient, cost_per_element<1>},
-    {"Round", infer_float_unary, zero_gradient, cost_per_element<1>},
-    {"Exp", infer_float_unary, grad_exp, cost_per_element<kTranscendental>},
-    {"Log", infer_float_unary, grad_log, cost_per_element<kTranscendental>},
-    {"Sqrt", infer_float_unary, grad_sqrt, cost_per_element<kDivision>},
-    {"Reciprocal", infer_float_unary, grad_reciprocal, cost_per_element<kDivision>},
-    {"Add", infer_arithmetic, grad_add, cost_per_element<1>},
-    {"Sub", infer_arithmetic, grad_sub, cost_per_element<1>},
-    {"Mul", infer_arithmetic, grad_mul, cost_per_element<1>},
-    {"Div", infer_arithmetic, grad_div, cost_per_element<kDivision>},
-    {"Mod", infer_arithmetic, grad_mod, cost_per_element<kDivision>},
-    {"Pow", infer_pow, grad_pow, cost_per_element<2 * kTranscendental>},
-    {"Min", infer_arithmetic, grad_min, cost_per_element<1>},
-    {"Max", infer_arithmetic, grad_max, cost_per_element<1>},
-    {"Cast", infer_cast, grad_cast, cost_per_element<1>},
-    {"Identity", infer_unary, grad_identity, cost_per_element<0>},
-};
-
 }  // namespace
 
-std::span<const OpDef> elementwise_ops() { return kOps; }
+std::span<const OpDef> elementwise_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Neg", infer_unary, grad_neg, cost_per_element<1>},
+      {"Abs", infer_unary, grad_abs, cost_per_element<1>},
+      {"Sign", infer_unary, zero_gradient, cost_per_element<1>},
+      {"Floor", infer_float_unary, zero_gradient, cost_per_element<1>},
+      {"Ceil", infer_float_unary, zero_gradient, cost_per_element<1>},
+      {"Round", infer_float_unary, zero_gradient, cost_per_element<1>},
+      {"Exp", infer_float_unary, grad_exp, cost_per_element<kTranscendental>},
+      {"Log", infer_float_unary, grad_log, cost_per_element<kTranscendental>},
+      {"Sqrt", infer_float_unary, grad_sqrt, cost_per_element<kDivision>},
+      {"Reciprocal", infer_float_unary, grad_reciprocal, cost_per_element<kDivision>},
+      {"Add", infer_arithmetic, grad_add, cost_per_element<1>},
+      {"Sub", infer_arithmetic, grad_sub, cost_per_element<1>},
+      {"Mul", infer_arithmetic, grad_mul, cost_per_element<1>},
+      {"Div", infer_arithmetic, grad_div, cost_per_element<kDivision>},
+      {"Mod", infer_arithmetic, grad_mod, cost_per_element<kDivision>},
+      {"Pow", infer_pow, grad_pow, cost_per_element<2 * kTranscendental>},
+      {"Min", infer_arithmetic, grad_min, cost_per_element<1>},
+      {"Max", infer_arithmetic, grad_max, cost_per_element<1>},
+      {"Cast", infer_cast, grad_cast, cost_per_element<1>},
+      {"Identity", infer_unary, grad_identity, cost_per_element<0>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

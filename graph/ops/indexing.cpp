@@ -256,19 +256,20 @@ Cost cost_gather_grad(const Node&, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"GatherElements", infer_gather_elements, grad_gather, cost_gather},
-    {"GatherElementsGrad", infer_gather_elements_grad, nullptr, cost_gather_grad},
-    {"GatherND", infer_gather_nd, grad_gather, cost_gather},
-    {"GatherNDGrad", infer_gather_nd_grad, nullptr, cost_gather_grad},
-    {"ScatterElements", infer_scatter_elements, grad_scatter, cost_scatter},
-    {"ScatterND", infer_scatter_nd, grad_scatter, cost_scatter},
-    {"TopK", infer_top_k, grad_top_k, cost_per_element<8>},  // comparisons of a partial sort
-    {"ReverseSequence", infer_reverse_sequence, grad_reverse_sequence, cost_per_element<0>},
-};
-
 }  // namespace
 
-std::span<const OpDef> indexing_ops() { return kOps; }
+std::span<const OpDef> indexing_ops() {
+  static constexpr OpDef kOps[] = {
+      {"GatherElements", infer_gather_elements, grad_gather, cost_gather},
+      {"GatherElementsGrad", infer_gather_elements_grad, nullptr, cost_gather_grad},
+      {"GatherND", infer_gather_nd, grad_gather, cost_gather},
+      {"GatherNDGrad", infer_gather_nd_grad, nullptr, cost_gather_grad},
+      {"ScatterElements", infer_scatter_elements, grad_scatter, cost_scatter},
+      {"ScatterND", infer_scatter_nd, grad_scatter, cost_scatter},
+      {"TopK", infer_top_k, grad_top_k, cost_per_element<8>},  // comparisons of a partial sort
+      {"ReverseSequence", infer_reverse_sequence, grad_reverse_sequence, cost_per_element<0>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

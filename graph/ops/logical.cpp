@@ -51,23 +51,24 @@ Gradients grad_where(GradContext& g) {
       });
 }
 
-constexpr OpDef kOps[] = {
-    {"Equal", infer_comparison, nullptr, cost_per_element<1>},
-    {"Less", infer_comparison, nullptr, cost_per_element<1>},
-    {"LessOrEqual", infer_comparison, nullptr, cost_per_element<1>},
-    {"Greater", infer_comparison, nullptr, cost_per_element<1>},
-    {"GreaterOrEqual", infer_comparison, nullptr, cost_per_element<1>},
-    {"And", infer_logical, nullptr, cost_per_element<1>},
-    {"Or", infer_logical, nullptr, cost_per_element<1>},
-    {"Xor", infer_logical, nullptr, cost_per_element<1>},
-    {"Not", infer_not, nullptr, cost_per_element<1>},
-    {"IsNaN", infer_float_test, nullptr, cost_per_element<1>},
-    {"IsInf", infer_float_test, nullptr, cost_per_element<1>},
-    {"Where", infer_where, grad_where, cost_per_element<1>},
-};
-
 }  // namespace
 
-std::span<const OpDef> logical_ops() { return kOps; }
+std::span<const OpDef> logical_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Equal", infer_comparison, nullptr, cost_per_element<1>},
+      {"Less", infer_comparison, nullptr, cost_per_element<1>},
+      {"LessOrEqual", infer_comparison, nullptr, cost_per_element<1>},
+      {"Greater", infer_comparison, nullptr, cost_per_element<1>},
+      {"GreaterOrEqual", infer_comparison, nullptr, cost_per_element<1>},
+      {"And", infer_logical, nullptr, cost_per_element<1>},
+      {"Or", infer_logical, nullptr, cost_per_element<1>},
+      {"Xor", infer_logical, nullptr, cost_per_element<1>},
+      {"Not", infer_not, nullptr, cost_per_element<1>},
+      {"IsNaN", infer_float_test, nullptr, cost_per_element<1>},
+      {"IsInf", infer_float_test, nullptr, cost_per_element<1>},
+      {"Where", infer_where, grad_where, cost_per_element<1>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -147,27 +147,28 @@ Cost cost_likelihood_grad(const Node&, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"SoftmaxCrossEntropy", infer_cross_entropy, grad_cross_entropy,
-     cost_per_score<kTranscendental + 3>},
-    {"SoftmaxCrossEntropyGrad", infer_cross_entropy_grad, nullptr,
-     cost_per_score<kTranscendental + 3>},
-    {"NegativeLogLikelihood", infer_likelihood, grad_likelihood, cost_likelihood},
-    {"NegativeLogLikelihoodGrad", infer_likelihood_grad, nullptr, cost_likelihood_grad},
-    {"MeanSquaredError", infer_pairwise, grad_squared_error, cost_per_score<3>},
-    {"MeanSquaredErrorGrad", infer_pairwise_grad, nullptr, cost_per_score<2>},
-    {"BinaryCrossEntropy", infer_pairwise, grad_binary_cross_entropy,
-     cost_per_score<2 * kTranscendental + 5>},
-    {"BinaryCrossEntropyGrad", infer_pairwise_grad, nullptr, cost_per_score<2 * kDivision>},
-    {"BinaryCrossEntropyWithLogits", infer_pairwise, grad_binary_cross_entropy,
-     cost_per_score<2 * kTranscendental + 5>},
-    {"BinaryCrossEntropyWithLogitsGrad", infer_pairwise_grad, nullptr,
-     cost_per_score<kTranscendental + 2>},
-    {"CorrectCount", infer_correct_count, nullptr, cost_per_score<1>},
-};
-
 }  // namespace
 
-std::span<const OpDef> loss_ops() { return kOps; }
+std::span<const OpDef> loss_ops() {
+  static constexpr OpDef kOps[] = {
+      {"SoftmaxCrossEntropy", infer_cross_entropy, grad_cross_entropy,
+       cost_per_score<kTranscendental + 3>},
+      {"SoftmaxCrossEntropyGrad", infer_cross_entropy_grad, nullptr,
+       cost_per_score<kTranscendental + 3>},
+      {"NegativeLogLikelihood", infer_likelihood, grad_likelihood, cost_likelihood},
+      {"NegativeLogLikelihoodGrad", infer_likelihood_grad, nullptr, cost_likelihood_grad},
+      {"MeanSquaredError", infer_pairwise, grad_squared_error, cost_per_score<3>},
+      {"MeanSquaredErrorGrad", infer_pairwise_grad, nullptr, cost_per_score<2>},
+      {"BinaryCrossEntropy", infer_pairwise, grad_binary_cross_entropy,
+       cost_per_score<2 * kTranscendental + 5>},
+      {"BinaryCrossEntropyGrad", infer_pairwise_grad, nullptr, cost_per_score<2 * kDivision>},
+      {"BinaryCrossEntropyWithLogits", infer_pairwise, grad_binary_cross_entropy,
+       cost_per_score<2 * kTranscendental + 5>},
+      {"BinaryCrossEntropyWithLogitsGrad", infer_pairwise_grad, nullptr,
+       cost_per_score<kTranscendental + 2>},
+      {"CorrectCount", infer_correct_count, nullptr, cost_per_score<1>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -40,14 +40,6 @@ Attributes transposes(bool a, bool b) {
   return {{"transpose_a", static_cast<int64_t>(a)}, {"transpose_b", static_cast<int64_t>(b)}};
 }
 
-ValueId as_matrix(GradContext& g, ValueId x) {
-  const auto& type = g.type(x);
-  if (type.rank() == 2) return x;
-  const int64_t columns = type.shape.back();
-  const int64_t rows = element_count(std::span(type.shape).first(type.shape.size() - 1));
-  return g.emit("Reshape", {x}, {{"shape", Shape{rows, columns}}});
-}
-
 // With A = op(a) and B = op(b): dA = dy B^T, dB = A^T dy, each written as the product that gives da
 // and db themselves. A two-dimensional b sees all leading dimensions of a as rows of one matrix, so
 // that its gradient is one product and not a sum of them.
@@ -83,10 +75,11 @@ Cost cost_matmul(const Node& node, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {{"MatMul", infer_matmul, grad_matmul, cost_matmul}};
-
 }  // namespace
 
-std::span<const OpDef> matmul_ops() { return kOps; }
+std::span<const OpDef> matmul_ops() {
+  static constexpr OpDef kOps[] = {{"MatMul", infer_matmul, grad_matmul, cost_matmul}};
+  return kOps;
+}
 
 }  // namespace headrace

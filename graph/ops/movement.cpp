@@ -140,18 +140,19 @@ Gradients grad_trilu(GradContext& g) {
 
 Cost cost_free(const Node&, TypeSpan, TypeSpan) { return {}; }
 
-constexpr OpDef kOps[] = {
-    {"Reshape", infer_reshape, grad_reshape, cost_free},
-    {"Transpose", infer_transpose, grad_transpose, cost_per_element<0>},
-    {"Expand", infer_expand, grad_expand, cost_per_element<0>},
-    {"Concat", infer_concat, grad_concat, cost_per_element<0>},
-    {"Split", infer_split, grad_split, cost_per_element<0>},
-    {"Trilu", infer_trilu, grad_trilu, cost_per_element<0>},
-    {"Reorder", infer_unary, nullptr, cost_per_element<0>},
-};
-
 }  // namespace
 
-std::span<const OpDef> movement_ops() { return kOps; }
+std::span<const OpDef> movement_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Reshape", infer_reshape, grad_reshape, cost_free},
+      {"Transpose", infer_transpose, grad_transpose, cost_per_element<0>},
+      {"Expand", infer_expand, grad_expand, cost_per_element<0>},
+      {"Concat", infer_concat, grad_concat, cost_per_element<0>},
+      {"Split", infer_split, grad_split, cost_per_element<0>},
+      {"Trilu", infer_trilu, grad_trilu, cost_per_element<0>},
+      {"Reorder", infer_unary, nullptr, cost_per_element<0>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -133,23 +133,24 @@ Gradients grad_batch_norm_inference(GradContext& g) {
   return grads;
 }
 
-constexpr OpDef kOps[] = {
-    {"Softmax", infer_softmax, grad_softmax, cost_per_element<kTranscendental + kDivision + 3>},
-    {"LogSoftmax", infer_softmax, grad_softmax, cost_per_element<kTranscendental + 4>},
-    {"SoftmaxGrad", infer_softmax_grad, nullptr, cost_per_element<4>},
-    {"LogSoftmaxGrad", infer_softmax_grad, nullptr, cost_per_element<kTranscendental + 3>},
-    {"LayerNormalization", infer_layer_norm, grad_layer_norm, cost_per_element<8>},
-    {"LayerNormalizationGrad", infer_layer_norm_grad, nullptr, cost_per_element<14>},
-    {"BatchNormalization", infer_batch_norm, grad_batch_norm, cost_per_element<7>},
-    {"BatchNormalizationGrad", infer_batch_norm_grad, nullptr, cost_per_element<11>},
-    {"BatchNormalizationInference", infer_batch_norm_inference, grad_batch_norm_inference,
-     cost_per_element<2>},
-    {"BatchNormalizationInferenceGrad", infer_batch_norm_inference_grad, nullptr,
-     cost_per_element<6>},
-};
-
 }  // namespace
 
-std::span<const OpDef> normalization_ops() { return kOps; }
+std::span<const OpDef> normalization_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Softmax", infer_softmax, grad_softmax, cost_per_element<kTranscendental + kDivision + 3>},
+      {"LogSoftmax", infer_softmax, grad_softmax, cost_per_element<kTranscendental + 4>},
+      {"SoftmaxGrad", infer_softmax_grad, nullptr, cost_per_element<4>},
+      {"LogSoftmaxGrad", infer_softmax_grad, nullptr, cost_per_element<kTranscendental + 3>},
+      {"LayerNormalization", infer_layer_norm, grad_layer_norm, cost_per_element<8>},
+      {"LayerNormalizationGrad", infer_layer_norm_grad, nullptr, cost_per_element<14>},
+      {"BatchNormalization", infer_batch_norm, grad_batch_norm, cost_per_element<7>},
+      {"BatchNormalizationGrad", infer_batch_norm_grad, nullptr, cost_per_element<11>},
+      {"BatchNormalizationInference", infer_batch_norm_inference, grad_batch_norm_inference,
+       cost_per_element<2>},
+      {"BatchNormalizationInferenceGrad", infer_batch_norm_inference_grad, nullptr,
+       cost_per_element<6>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

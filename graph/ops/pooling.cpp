@@ -51,12 +51,6 @@ Types infer_average_pool_grad(const Node& node, TypeSpan in) {
   return {x};
 }
 
-Attributes with_input_shape(const GradContext& g) {
-  Attributes attributes = g.attributes();
-  attributes.set("input_shape", g.type(g.input(0)).shape);
-  return attributes;
-}
-
 Gradients grad_max_pool(GradContext& g) {
   return {g.emit("MaxPoolGrad", {g.output_grad(0), g.output(1)}, with_input_shape(g))};
 }
@@ -80,16 +74,17 @@ Cost cost_average_pool_grad(const Node& node, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"MaxPool", infer_max_pool, grad_max_pool, cost_pool},
-    {"MaxPoolGrad", infer_max_pool_grad, nullptr, cost_per_element<1>},
-    {"MaxPoolPosition", infer_max_pool_position, nullptr, cost_per_element<kDivision>},
-    {"AveragePool", infer_average_pool, grad_average_pool, cost_pool},
-    {"AveragePoolGrad", infer_average_pool_grad, nullptr, cost_average_pool_grad},
-};
-
 }  // namespace
 
-std::span<const OpDef> pooling_ops() { return kOps; }
+std::span<const OpDef> pooling_ops() {
+  static constexpr OpDef kOps[] = {
+      {"MaxPool", infer_max_pool, grad_max_pool, cost_pool},
+      {"MaxPoolGrad", infer_max_pool_grad, nullptr, cost_per_element<1>},
+      {"MaxPoolPosition", infer_max_pool_position, nullptr, cost_per_element<kDivision>},
+      {"AveragePool", infer_average_pool, grad_average_pool, cost_pool},
+      {"AveragePoolGrad", infer_average_pool_grad, nullptr, cost_average_pool_grad},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

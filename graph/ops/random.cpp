@@ -35,14 +35,16 @@ Gradients grad_dropout(GradContext& g) {
 }
 
 // Philox: ten rounds for four numbers.
-constexpr OpDef kOps[] = {
-    {"Dropout", infer_dropout, grad_dropout, cost_per_element<12>},
-    {"DropoutGrad", infer_dropout_grad, nullptr, cost_per_element<2>},
-    {"RandomUniform", infer_random_uniform, zero_gradient, cost_per_element<12>},
-};
 
 }  // namespace
 
-std::span<const OpDef> random_ops() { return kOps; }
+std::span<const OpDef> random_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Dropout", infer_dropout, grad_dropout, cost_per_element<12>},
+      {"DropoutGrad", infer_dropout_grad, nullptr, cost_per_element<2>},
+      {"RandomUniform", infer_random_uniform, zero_gradient, cost_per_element<12>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

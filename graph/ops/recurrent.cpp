@@ -72,12 +72,6 @@ void require_only_states(const GradContext& g, size_t states) {
     require(g.output_grad(i) == kNoValue, "output {} of {} is no result", i, g.node().op);
 }
 
-// All steps of all rows as the rows of one matrix.
-ValueId as_matrix(GradContext& g, ValueId x) {
-  const Shape& s = g.type(x).shape;
-  return g.emit("Reshape", {x}, {{"shape", Shape{s[0] * s[1], s[2]}}});
-}
-
 ValueId columns(GradContext& g, ValueId matrix, int64_t from, int64_t to) {
   const Shape shape = g.type(matrix).shape;
   return g.emit(
@@ -240,15 +234,6 @@ Cost cost_sequence(const Node&, TypeSpan in, TypeSpan out) {
 
 constexpr int kGate = kTranscendental + kDivision;
 
-constexpr OpDef kOps[] = {
-    {"LstmSequence", infer_lstm, grad_lstm, cost_sequence<1, 0, kGate + 8>},
-    {"LstmSequenceGrad", infer_lstm_grad, nullptr, cost_sequence<0, 1, 16>},
-    {"GruSequence", infer_gru, grad_gru, cost_sequence<1, 0, kGate + 4>},
-    {"GruSequenceGrad", infer_gru_grad, nullptr, cost_sequence<0, 1, 12>},
-    {"RnnSequence", infer_rnn, grad_rnn, cost_sequence<1, 0, kGate>},
-    {"RnnSequenceGrad", infer_rnn_grad, nullptr, cost_sequence<0, 1, 4>},
-};
-
 }  // namespace
 
 std::vector<CellFunction> cell_functions(const Attributes& attributes) {
@@ -269,6 +254,16 @@ std::vector<CellFunction> cell_functions(const Attributes& attributes) {
   return functions;
 }
 
-std::span<const OpDef> recurrent_ops() { return kOps; }
+std::span<const OpDef> recurrent_ops() {
+  static constexpr OpDef kOps[] = {
+      {"LstmSequence", infer_lstm, grad_lstm, cost_sequence<1, 0, kGate + 8>},
+      {"LstmSequenceGrad", infer_lstm_grad, nullptr, cost_sequence<0, 1, 16>},
+      {"GruSequence", infer_gru, grad_gru, cost_sequence<1, 0, kGate + 4>},
+      {"GruSequenceGrad", infer_gru_grad, nullptr, cost_sequence<0, 1, 12>},
+      {"RnnSequence", infer_rnn, grad_rnn, cost_sequence<1, 0, kGate>},
+      {"RnnSequenceGrad", infer_rnn_grad, nullptr, cost_sequence<0, 1, 4>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

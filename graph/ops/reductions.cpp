@@ -75,16 +75,17 @@ Gradients grad_prod(GradContext& g) {
   return {g.emit("Mul", {slope, keep_axes(g, g.output_grad(0))})};
 }
 
-constexpr OpDef kOps[] = {
-    {"ReduceSum", infer_reduce, grad_sum, cost_per_element<1>},
-    {"ReduceMean", infer_float_reduce, grad_mean, cost_per_element<1>},
-    {"ReduceMax", infer_reduce, grad_extreme, cost_per_element<1>},
-    {"ReduceMin", infer_reduce, grad_extreme, cost_per_element<1>},
-    {"ReduceProd", infer_reduce, grad_prod, cost_per_element<1>},
-};
-
 }  // namespace
 
-std::span<const OpDef> reduction_ops() { return kOps; }
+std::span<const OpDef> reduction_ops() {
+  static constexpr OpDef kOps[] = {
+      {"ReduceSum", infer_reduce, grad_sum, cost_per_element<1>},
+      {"ReduceMean", infer_float_reduce, grad_mean, cost_per_element<1>},
+      {"ReduceMax", infer_reduce, grad_extreme, cost_per_element<1>},
+      {"ReduceMin", infer_reduce, grad_extreme, cost_per_element<1>},
+      {"ReduceProd", infer_reduce, grad_prod, cost_per_element<1>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -55,13 +55,14 @@ Cost cost_resample(const Node& node, TypeSpan in, TypeSpan out) {
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"Resample", infer_resample, grad_resample, cost_resample},
-    {"ResampleGrad", infer_resample_grad, nullptr, cost_resample},
-};
-
 }  // namespace
 
-std::span<const OpDef> resampling_ops() { return kOps; }
+std::span<const OpDef> resampling_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Resample", infer_resample, grad_resample, cost_resample},
+      {"ResampleGrad", infer_resample_grad, nullptr, cost_resample},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -77,4 +77,18 @@ void require_only_first_output(const GradContext& g) {
             g.node().name, g.node().op, i);
 }
 
+Attributes with_input_shape(const GradContext& g) {
+  Attributes attributes = g.attributes();
+  attributes.set("input_shape", g.type(g.input(0)).shape);
+  return attributes;
+}
+
+ValueId as_matrix(GradContext& g, ValueId x) {
+  const auto& type = g.type(x);
+  if (type.rank() == 2) return x;
+  const int64_t columns = type.shape.back();
+  const int64_t rows = element_count(std::span(type.shape).first(type.shape.size() - 1));
+  return g.emit("Reshape", {x}, {{"shape", Shape{rows, columns}}});
+}
+
 }  // namespace headrace

@@ -92,4 +92,10 @@ inline Gradients zero_gradient(GradContext& g) { return Gradients(g.input_count(
 // to the loss reads one of them.
 void require_only_first_output(const GradContext& g);
 
+// What a gradient operator needs that does not see the forward node's input: its attributes and the
+// input's shape as `input_shape`.
+Attributes with_input_shape(const GradContext& g);
+// All dimensions but the last as the rows of one matrix.
+ValueId as_matrix(GradContext& g, ValueId x);
+
 }  // namespace headrace

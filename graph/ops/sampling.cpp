@@ -44,12 +44,6 @@ Types infer_grid_sample_grid_grad(const Node& node, TypeSpan in) {
   return {in[2]};
 }
 
-Attributes with_input_shape(const GradContext& g) {
-  Attributes attributes = g.attributes();
-  attributes.set("input_shape", g.type(g.input(0)).shape);
-  return attributes;
-}
-
 Gradients grad_grid_sample(GradContext& g) {
   const ValueId dy = g.output_grad(0), x = g.input(0), grid = g.input(1);
   return per_input(
@@ -177,23 +171,24 @@ Gradients grad_roi_align(GradContext& g) {
 // there is to a point is shared by the channels.
 constexpr int kBilinear = 8;
 
-constexpr OpDef kOps[] = {
-    {"GridSample", infer_grid_sample, grad_grid_sample, cost_per_element<kBilinear>},
-    {"GridSampleInputGrad", infer_grid_sample_input_grad, nullptr, cost_per_element<kBilinear>},
-    {"GridSampleGridGrad", infer_grid_sample_grid_grad, nullptr, cost_per_element<2 * kBilinear>},
-    {"DeformColumns", infer_deform_columns, grad_deform_columns, cost_per_element<kBilinear>},
-    {"DeformColumnsInputGrad", infer_deform_columns_input_grad, nullptr,
-     cost_per_element<kBilinear>},
-    {"DeformColumnsOffsetGrad", infer_deform_columns_offset_grad, nullptr,
-     cost_per_element<2 * kBilinear>},
-    {"RoiAlign", infer_roi_align, grad_roi_align, cost_per_element<kBilinear>},
-    {"RoiAlignGrad", infer_roi_align_grad, nullptr, cost_per_element<kBilinear>},
-    {"RoiAlignMaximum", infer_roi_align_maximum, zero_gradient, cost_per_element<kBilinear>},
-    {"RoiPoolMaximum", infer_roi_pool_maximum, zero_gradient, cost_per_element<1>},
-};
-
 }  // namespace
 
-std::span<const OpDef> sampling_ops() { return kOps; }
+std::span<const OpDef> sampling_ops() {
+  static constexpr OpDef kOps[] = {
+      {"GridSample", infer_grid_sample, grad_grid_sample, cost_per_element<kBilinear>},
+      {"GridSampleInputGrad", infer_grid_sample_input_grad, nullptr, cost_per_element<kBilinear>},
+      {"GridSampleGridGrad", infer_grid_sample_grid_grad, nullptr, cost_per_element<2 * kBilinear>},
+      {"DeformColumns", infer_deform_columns, grad_deform_columns, cost_per_element<kBilinear>},
+      {"DeformColumnsInputGrad", infer_deform_columns_input_grad, nullptr,
+       cost_per_element<kBilinear>},
+      {"DeformColumnsOffsetGrad", infer_deform_columns_offset_grad, nullptr,
+       cost_per_element<2 * kBilinear>},
+      {"RoiAlign", infer_roi_align, grad_roi_align, cost_per_element<kBilinear>},
+      {"RoiAlignGrad", infer_roi_align_grad, nullptr, cost_per_element<kBilinear>},
+      {"RoiAlignMaximum", infer_roi_align_maximum, zero_gradient, cost_per_element<kBilinear>},
+      {"RoiPoolMaximum", infer_roi_pool_maximum, zero_gradient, cost_per_element<1>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

@@ -17,7 +17,7 @@ Types infer_product_grad(const Node& node, TypeSpan in) {
 }
 
 // An element takes part in the sums from its own on, so its gradient is theirs summed from behind.
-Gradients grad_sum(GradContext& g) {
+Gradients grad_running_sum(GradContext& g) {
   Attributes attributes = g.attributes();
   attributes.set("reverse", int64_t{g.attributes().get_int("reverse", 0) == 0});
   return {g.emit("CumSum", {g.output_grad(0)}, attributes)};
@@ -27,14 +27,15 @@ Gradients grad_product(GradContext& g) {
   return {g.emit("CumProdGrad", {g.output_grad(0), g.input(0)}, g.attributes())};
 }
 
-constexpr OpDef kOps[] = {
-    {"CumSum", infer_scan, grad_sum, cost_per_element<1>},
-    {"CumProd", infer_scan, grad_product, cost_per_element<1>},
-    {"CumProdGrad", infer_product_grad, nullptr, cost_per_element<4>},
-};
-
 }  // namespace
 
-std::span<const OpDef> scan_ops() { return kOps; }
+std::span<const OpDef> scan_ops() {
+  static constexpr OpDef kOps[] = {
+      {"CumSum", infer_scan, grad_running_sum, cost_per_element<1>},
+      {"CumProd", infer_scan, grad_product, cost_per_element<1>},
+      {"CumProdGrad", infer_product_grad, nullptr, cost_per_element<4>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

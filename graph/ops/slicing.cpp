@@ -96,12 +96,6 @@ Types infer_gather_grad(const Node& node, TypeSpan in) {
 
 // Gradients
 
-Attributes with_input_shape(const GradContext& g) {
-  Attributes attributes = g.attributes();
-  attributes.set("input_shape", g.type(g.input(0)).shape);
-  return attributes;
-}
-
 Gradients grad_slice(GradContext& g) {
   return {g.emit("SliceGrad", {g.output_grad(0)}, with_input_shape(g))};
 }
@@ -110,7 +104,7 @@ Gradients grad_pad(GradContext& g) {
   return {g.emit("PadGrad", {g.output_grad(0)}, with_input_shape(g))};
 }
 
-Gradients grad_gather(GradContext& g) {
+Gradients grad_gather_slices(GradContext& g) {
   return per_input(
       g,
       [&] {
@@ -123,30 +117,31 @@ Gradients grad_gather(GradContext& g) {
 
 Cost cost_slice(const Node&, TypeSpan, TypeSpan out) { return traffic(out, out); }
 
-Cost cost_gather(const Node&, TypeSpan in, TypeSpan out) {
+Cost cost_gather_slices(const Node&, TypeSpan in, TypeSpan out) {
   Cost cost = traffic(out, out);
   cost.bytes += static_cast<double>(in[1].bytes());
   return cost;
 }
 
-Cost cost_gather_grad(const Node&, TypeSpan in, TypeSpan out) {
+Cost cost_gather_slices_grad(const Node&, TypeSpan in, TypeSpan out) {
   Cost cost = traffic(in, out);
   cost.flops = static_cast<double>(in[0].elements());
   cost.bytes += static_cast<double>(in[0].bytes());
   return cost;
 }
 
-constexpr OpDef kOps[] = {
-    {"Slice", infer_slice, grad_slice, cost_slice},
-    {"SliceGrad", infer_slice_grad, nullptr, cost_per_element<0>},
-    {"Pad", infer_pad, grad_pad, cost_per_element<0>},
-    {"PadGrad", infer_pad_grad, nullptr, cost_per_element<1>},
-    {"Gather", infer_gather, grad_gather, cost_gather},
-    {"GatherGrad", infer_gather_grad, nullptr, cost_gather_grad},
-};
-
 }  // namespace
 
-std::span<const OpDef> slicing_ops() { return kOps; }
+std::span<const OpDef> slicing_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Slice", infer_slice, grad_slice, cost_slice},
+      {"SliceGrad", infer_slice_grad, nullptr, cost_per_element<0>},
+      {"Pad", infer_pad, grad_pad, cost_per_element<0>},
+      {"PadGrad", infer_pad_grad, nullptr, cost_per_element<1>},
+      {"Gather", infer_gather, grad_gather_slices, cost_gather_slices},
+      {"GatherGrad", infer_gather_grad, nullptr, cost_gather_slices_grad},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

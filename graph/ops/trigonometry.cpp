@@ -27,21 +27,22 @@ Gradients grad_asinh(GradContext& g) { return {over(g, g.emit("Sqrt", {quadratic
 Gradients grad_acosh(GradContext& g) { return {over(g, g.emit("Sqrt", {quadratic(g, -1, 1)}))}; }
 Gradients grad_atanh(GradContext& g) { return {over(g, quadratic(g, 1, -1))}; }
 
-constexpr OpDef kOps[] = {
-    {"Sin", infer_float_unary, grad_sin, cost_per_element<kTranscendental>},
-    {"Cos", infer_float_unary, grad_cos, cost_per_element<kTranscendental>},
-    {"Sinh", infer_float_unary, grad_sinh, cost_per_element<kTranscendental>},
-    {"Cosh", infer_float_unary, grad_cosh, cost_per_element<kTranscendental>},
-    {"Asin", infer_float_unary, grad_asin, cost_per_element<kTranscendental>},
-    {"Acos", infer_float_unary, grad_acos, cost_per_element<kTranscendental>},
-    {"Atan", infer_float_unary, grad_atan, cost_per_element<kTranscendental>},
-    {"Asinh", infer_float_unary, grad_asinh, cost_per_element<kTranscendental>},
-    {"Acosh", infer_float_unary, grad_acosh, cost_per_element<kTranscendental>},
-    {"Atanh", infer_float_unary, grad_atanh, cost_per_element<kTranscendental>},
-};
-
 }  // namespace
 
-std::span<const OpDef> trigonometry_ops() { return kOps; }
+std::span<const OpDef> trigonometry_ops() {
+  static constexpr OpDef kOps[] = {
+      {"Sin", infer_float_unary, grad_sin, cost_per_element<kTranscendental>},
+      {"Cos", infer_float_unary, grad_cos, cost_per_element<kTranscendental>},
+      {"Sinh", infer_float_unary, grad_sinh, cost_per_element<kTranscendental>},
+      {"Cosh", infer_float_unary, grad_cosh, cost_per_element<kTranscendental>},
+      {"Asin", infer_float_unary, grad_asin, cost_per_element<kTranscendental>},
+      {"Acos", infer_float_unary, grad_acos, cost_per_element<kTranscendental>},
+      {"Atan", infer_float_unary, grad_atan, cost_per_element<kTranscendental>},
+      {"Asinh", infer_float_unary, grad_asinh, cost_per_element<kTranscendental>},
+      {"Acosh", infer_float_unary, grad_acosh, cost_per_element<kTranscendental>},
+      {"Atanh", infer_float_unary, grad_atanh, cost_per_element<kTranscendental>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

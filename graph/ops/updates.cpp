@@ -27,18 +27,19 @@ Types infer_squared_norm(const Node& node, TypeSpan in) {
   return {{DType::f64, {}}};
 }
 
-constexpr OpDef kOps[] = {
-    {"SgdUpdate", infer_sgd, nullptr, cost_per_element<6>},
-    {"AdamUpdate", infer_with_two_states, nullptr, cost_per_element<10 + 2 * kDivision>},
-    {"LambUpdate", infer_with_two_states, nullptr, cost_per_element<18 + 3 * kDivision>},
-    {"LionUpdate", infer_with_one_state, nullptr, cost_per_element<10>},
-    {"RmspropUpdate", infer_rmsprop, nullptr, cost_per_element<9 + 2 * kDivision>},
-    {"AdagradUpdate", infer_with_one_state, nullptr, cost_per_element<7 + 2 * kDivision>},
-    {"SquaredNorm", infer_squared_norm, nullptr, cost_per_element<2>},
-};
-
 }  // namespace
 
-std::span<const OpDef> update_ops() { return kOps; }
+std::span<const OpDef> update_ops() {
+  static constexpr OpDef kOps[] = {
+      {"SgdUpdate", infer_sgd, nullptr, cost_per_element<6>},
+      {"AdamUpdate", infer_with_two_states, nullptr, cost_per_element<10 + 2 * kDivision>},
+      {"LambUpdate", infer_with_two_states, nullptr, cost_per_element<18 + 3 * kDivision>},
+      {"LionUpdate", infer_with_one_state, nullptr, cost_per_element<10>},
+      {"RmspropUpdate", infer_rmsprop, nullptr, cost_per_element<9 + 2 * kDivision>},
+      {"AdagradUpdate", infer_with_one_state, nullptr, cost_per_element<7 + 2 * kDivision>},
+      {"SquaredNorm", infer_squared_norm, nullptr, cost_per_element<2>},
+  };
+  return kOps;
+}
 
 }  // namespace headrace

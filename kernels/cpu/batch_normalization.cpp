@@ -7,8 +7,8 @@ namespace {
 
 using Desc = dnnl::memory::desc;
 using Flags = dnnl::normalization_flags;
-using Forward = dnnl::batch_normalization_forward;
-using Backward = dnnl::batch_normalization_backward;
+using NormalizationForward = dnnl::batch_normalization_forward;
+using NormalizationBackward = dnnl::batch_normalization_backward;
 
 bool has_relu(const Node& node) { return node.attributes.get_string("activation", "") == "relu"; }
 
@@ -23,7 +23,7 @@ float epsilon_of(const Node& node) {
   return static_cast<float>(node.attributes.get_float("epsilon", 1e-5));
 }
 
-std::string refusal_of(const KernelRequest& request, size_t image) {
+std::string batch_normalization_refusal(const KernelRequest& request, size_t image) {
   const TensorType& x = request.input_types[image];
   for (size_t i = 0; i < request.input_types.size(); ++i) {
     const DType dtype = request.input_types[i].dtype;
@@ -38,9 +38,9 @@ std::string refusal_of(const KernelRequest& request, size_t image) {
 // The training form, and what oneDNN leaves to us: the running statistics.
 class TrainingKernel : public PrimitiveKernel {
  public:
-  TrainingKernel(const Context& context, const Forward::primitive_desc& forward, int64_t channels,
-                 double momentum, bool updates)
-      : PrimitiveKernel(context, Forward(forward), forward.scratchpad_desc()),
+  TrainingKernel(const Context& context, const NormalizationForward::primitive_desc& forward,
+                 int64_t channels, double momentum, bool updates)
+      : PrimitiveKernel(context, NormalizationForward(forward), forward.scratchpad_desc()),
         channels_(channels),
         momentum_(static_cast<float>(momentum)),
         share_(static_cast<float>(1 - momentum)),
@@ -93,14 +93,16 @@ LayoutProposal propose_batch_normalization_gradient(const Context& context,
 }
 
 Prepared prepare_batch_normalization(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request, 0); !why.empty()) return refuse("{}", why);
+  if (std::string why = batch_normalization_refusal(request, 0); !why.empty())
+    return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   if (!has_output(request, 1) || !has_output(request, 2)) return refuse("statistics left out");
   const Node& node = *request.node;
   const TensorType& x = request.input_types[0];
   const Desc image = memory_desc(x, request.input_layouts[0]);
-  const Forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training, image, image,
-                                        epsilon_of(node), flags_of(node, false), user_scratchpad());
+  const NormalizationForward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training,
+                                                     image, image, epsilon_of(node),
+                                                     flags_of(node, false), user_scratchpad());
   auto kernel = std::make_unique<TrainingKernel>(context, forward, x.shape[1],
                                                  node.attributes.get_float("momentum", 0.9),
                                                  has_output(request, 3) || has_output(request, 4));
@@ -126,15 +128,17 @@ Prepared prepare_batch_normalization(const Context& context, const KernelRequest
 
 Prepared prepare_batch_normalization_inference(const Context& context,
                                                const KernelRequest& request) {
-  if (std::string why = refusal_of(request, 0); !why.empty()) return refuse("{}", why);
+  if (std::string why = batch_normalization_refusal(request, 0); !why.empty())
+    return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   const Node& node = *request.node;
   const TensorType& x = request.input_types[0];
   const Desc image = memory_desc(x, request.input_layouts[0]);
-  const Forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_inference, image, image,
-                                        epsilon_of(node), flags_of(node, true), user_scratchpad());
-  auto kernel =
-      std::make_unique<PrimitiveKernel>(context, Forward(forward), forward.scratchpad_desc());
+  const NormalizationForward::primitive_desc forward(engine(), dnnl::prop_kind::forward_inference,
+                                                     image, image, epsilon_of(node),
+                                                     flags_of(node, true), user_scratchpad());
+  auto kernel = std::make_unique<PrimitiveKernel>(context, NormalizationForward(forward),
+                                                  forward.scratchpad_desc());
   kernel->bind_input(0, DNNL_ARG_SRC, image);
   kernel->bind_input(1, DNNL_ARG_SCALE, channels_desc(x));
   kernel->bind_input(2, DNNL_ARG_SHIFT, channels_desc(x));
@@ -148,7 +152,8 @@ Prepared prepare_batch_normalization_inference(const Context& context,
 namespace {
 
 Prepared prepare_gradient(const Context& context, const KernelRequest& request, bool frozen) {
-  if (std::string why = refusal_of(request, 1); !why.empty()) return refuse("{}", why);
+  if (std::string why = batch_normalization_refusal(request, 1); !why.empty())
+    return refuse("{}", why);
   if (accumulates(request, 0)) return refuse("does not accumulate the input's gradient");
   for (size_t i : {0, 1, 2}) {
     if (!has_output(request, i)) return refuse("a gradient left out");
@@ -158,12 +163,14 @@ Prepared prepare_gradient(const Context& context, const KernelRequest& request, 
   if (request.input_layouts[0] != request.input_layouts[1]) return refuse("layouts differ");
   const Desc image = memory_desc(x, request.input_layouts[1]);
   const Flags flags = flags_of(node, frozen);
-  const Forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training, image, image,
-                                        epsilon_of(node), flags, user_scratchpad());
-  const Backward::primitive_desc backward(engine(), dnnl::prop_kind::backward, image, image, image,
-                                          epsilon_of(node), flags, forward, user_scratchpad());
-  auto kernel =
-      std::make_unique<PrimitiveKernel>(context, Backward(backward), backward.scratchpad_desc());
+  const NormalizationForward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training,
+                                                     image, image, epsilon_of(node), flags,
+                                                     user_scratchpad());
+  const NormalizationBackward::primitive_desc backward(engine(), dnnl::prop_kind::backward, image,
+                                                       image, image, epsilon_of(node), flags,
+                                                       forward, user_scratchpad());
+  auto kernel = std::make_unique<PrimitiveKernel>(context, NormalizationBackward(backward),
+                                                  backward.scratchpad_desc());
   kernel->bind_input(0, DNNL_ARG_DIFF_DST, image);
   kernel->bind_input(1, DNNL_ARG_SRC, image);
   kernel->bind_input(2, DNNL_ARG_SCALE, channels_desc(x));

@@ -12,7 +12,7 @@ namespace headrace::cpu {
 namespace {
 
 using Desc = dnnl::memory::desc;
-using Forward = dnnl::convolution_forward;
+using ConvolutionForward = dnnl::convolution_forward;
 using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 
@@ -60,7 +60,7 @@ auto first_fast(std::initializer_list<Images> candidates, Make make) {
 }
 
 BackwardData::primitive_desc backward_data(const ConvolutionShape& s,
-                                           const Forward::primitive_desc& forward) {
+                                           const ConvolutionForward::primitive_desc& forward) {
   const Desc weights = any_desc(s.weights.dtype, s.weights_dims());
   return first_fast({{forward.src_desc(), forward.dst_desc()}, any_images(s), row_major_images(s)},
                     [&](const Images& images) {
@@ -70,8 +70,8 @@ BackwardData::primitive_desc backward_data(const ConvolutionShape& s,
                     });
 }
 
-BackwardWeights::primitive_desc backward_weights(const ConvolutionShape& s, bool bias,
-                                                 const Forward::primitive_desc& forward) {
+BackwardWeights::primitive_desc backward_weights(
+    const ConvolutionShape& s, bool bias, const ConvolutionForward::primitive_desc& forward) {
   const Desc weights = any_desc(s.weights.dtype, s.weights_dims());
   const Desc bias_desc = bias ? row_major_desc(s.weights.dtype, {s.weights.shape[0]}) : Desc();
   return first_fast(
@@ -135,7 +135,7 @@ class InputGradientKernel : public PrimitiveKernel {
 };
 
 // Empty where oneDNN's f32 convolution can take the request.
-std::string refusal_of(const KernelRequest& request) {
+std::string convolution_refusal(const KernelRequest& request) {
   for (size_t i = 0; i < request.input_types.size(); ++i) {
     if (has_input(request, i) && request.input_types[i].dtype != DType::f32) return "not f32";
     if (has_input(request, i) && request.input_types[i].elements() == 0) return "empty";
@@ -180,7 +180,7 @@ ConvolutionShape weight_gradient_shape(const KernelRequest& request) {
                            request.input_types[0]);
 }
 
-Forward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias) {
+ConvolutionForward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias) {
   dnnl::primitive_attr attributes = user_scratchpad();
   if (s.relu) {
     dnnl::post_ops post;
@@ -191,9 +191,9 @@ Forward::primitive_desc forward_convolution(const ConvolutionShape& s, bool bias
   const Desc weights = any_desc(type, s.weights_dims());
   const Desc bias_desc = bias ? row_major_desc(type, {s.weights.shape[0]}) : Desc();
   return first_fast({any_images(s), row_major_images(s)}, [&](const Images& images) {
-    return Forward::primitive_desc(engine(), dnnl::prop_kind::forward_training, kDirect,
-                                   images.source, weights, bias_desc, images.destination, s.strides,
-                                   s.dilations, s.pads_begin, s.pads_end, attributes);
+    return ConvolutionForward::primitive_desc(
+        engine(), dnnl::prop_kind::forward_training, kDirect, images.source, weights, bias_desc,
+        images.destination, s.strides, s.dilations, s.pads_begin, s.pads_end, attributes);
   });
 }
 
@@ -217,10 +217,10 @@ Desc weights_lie_as(const ConvolutionShape& shape, const Layout& layout, const D
 }  // namespace
 
 LayoutProposal propose_convolution(const Context& context, const KernelRequest& request) {
-  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  if (!convolution_refusal(request).empty()) return propose_row_major(context, request);
   const ConvolutionShape shape = shape_of_forward(request);
   const bool bias = has_input(request, 2);
-  const Forward::primitive_desc forward = forward_convolution(shape, bias);
+  const ConvolutionForward::primitive_desc forward = forward_convolution(shape, bias);
   LayoutProposal proposal = propose_row_major(context, request);
   proposal.inputs[0] = graph_layout(forward.src_desc());
   proposal.inputs[1] = graph_weights_layout(shape, forward.weights_desc());
@@ -230,9 +230,9 @@ LayoutProposal propose_convolution(const Context& context, const KernelRequest& 
 
 LayoutProposal propose_convolution_input_gradient(const Context& context,
                                                   const KernelRequest& request) {
-  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  if (!convolution_refusal(request).empty()) return propose_row_major(context, request);
   const ConvolutionShape shape = shape_of_input_gradient(request);
-  const Forward::primitive_desc forward = forward_convolution(shape, false);
+  const ConvolutionForward::primitive_desc forward = forward_convolution(shape, false);
   LayoutProposal proposal = propose_row_major(context, request);
   proposal.inputs[0] = graph_layout(forward.dst_desc());
   // The weights stay in the form that the forward node reads; the kernel turns them for itself.
@@ -243,9 +243,9 @@ LayoutProposal propose_convolution_input_gradient(const Context& context,
 
 LayoutProposal propose_convolution_weight_gradient(const Context& context,
                                                    const KernelRequest& request) {
-  if (!refusal_of(request).empty()) return propose_row_major(context, request);
+  if (!convolution_refusal(request).empty()) return propose_row_major(context, request);
   const ConvolutionShape shape = weight_gradient_shape(request);
-  const Forward::primitive_desc forward = forward_convolution(shape, false);
+  const ConvolutionForward::primitive_desc forward = forward_convolution(shape, false);
   LayoutProposal proposal = propose_row_major(context, request);
   proposal.inputs[0] = graph_layout(forward.dst_desc());
   proposal.inputs[1] = graph_layout(forward.src_desc());
@@ -254,13 +254,13 @@ LayoutProposal propose_convolution_weight_gradient(const Context& context,
 }
 
 Prepared prepare_convolution(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = convolution_refusal(request); !why.empty()) return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   const ConvolutionShape shape = shape_of_forward(request);
   const bool bias = has_input(request, 2);
-  const Forward::primitive_desc forward = forward_convolution(shape, bias);
-  auto kernel =
-      std::make_unique<PrimitiveKernel>(context, Forward(forward), forward.scratchpad_desc());
+  const ConvolutionForward::primitive_desc forward = forward_convolution(shape, bias);
+  auto kernel = std::make_unique<PrimitiveKernel>(context, ConvolutionForward(forward),
+                                                  forward.scratchpad_desc());
   kernel->bind_input(0, DNNL_ARG_SRC,
                      lies_as(shape.source, request.input_layouts[0], forward.src_desc()),
                      forward.src_desc());
@@ -275,7 +275,7 @@ Prepared prepare_convolution(const Context& context, const KernelRequest& reques
 }
 
 Prepared prepare_convolution_input_gradient(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = convolution_refusal(request); !why.empty()) return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   const ConvolutionShape shape = shape_of_input_gradient(request);
   const auto backward = backward_data(shape, forward_convolution(shape, false));
@@ -293,7 +293,7 @@ Prepared prepare_convolution_input_gradient(const Context& context, const Kernel
 }
 
 Prepared prepare_convolution_weight_gradient(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = convolution_refusal(request); !why.empty()) return refuse("{}", why);
   const ConvolutionShape shape = weight_gradient_shape(request);
   const bool bias = has_output(request, 1);
   const auto backward = backward_weights(shape, bias, forward_convolution(shape, false));

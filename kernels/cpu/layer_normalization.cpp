@@ -20,7 +20,7 @@ Rows rows_of(const Shape& shape, int64_t axis) {
   return rows;
 }
 
-std::string refusal_of(const KernelRequest& request) {
+std::string layer_normalization_refusal(const KernelRequest& request) {
   for (const auto* types : {&request.input_types, &request.output_types}) {
     for (const TensorType& type : *types) {
       if (type.dtype != DType::f32) return "not f32";
@@ -123,7 +123,8 @@ class LayerNormalizationGradientKernel : public Kernel {
 }  // namespace
 
 Prepared prepare_layer_normalization(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = layer_normalization_refusal(request); !why.empty())
+    return refuse("{}", why);
   if (accumulates(request)) return refuse("does not accumulate");
   const Attributes& a = request.node->attributes;
   return std::make_unique<LayerNormalizationKernel>(
@@ -131,7 +132,8 @@ Prepared prepare_layer_normalization(const Context&, const KernelRequest& reques
 }
 
 Prepared prepare_layer_normalization_gradient(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = layer_normalization_refusal(request); !why.empty())
+    return refuse("{}", why);
   if (!has_output(request, 0)) return refuse("the input's gradient left out");
   if (accumulates(request, 0)) return refuse("does not accumulate the input's gradient");
   return std::make_unique<LayerNormalizationGradientKernel>(

@@ -108,7 +108,7 @@ class SplitKernel : public Kernel {
   Parts parts_;
 };
 
-std::string refusal_of(const KernelRequest& request) {
+std::string movement_refusal(const KernelRequest& request) {
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";
   for (size_t i = 0; i < request.output_types.size(); ++i) {
@@ -135,7 +135,7 @@ SliceNest slice_nest(const Attributes& a, const Shape& whole) {
 }  // namespace
 
 Prepared prepare_transpose(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   const Shape& out = request.output_types[0].shape;
   const Shape in_strides = row_major_strides(request.input_types[0].shape);
   StridedCopy copy{out, {}, row_major_strides(out)};
@@ -162,7 +162,7 @@ Prepared prepare_transpose(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_expand(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   const Shape &in = request.input_types[0].shape, &out = request.output_types[0].shape;
   const Shape strides = row_major_strides(in);
   StridedCopy copy{out, Shape(out.size(), 0), row_major_strides(out)};
@@ -174,7 +174,7 @@ Prepared prepare_expand(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_slice(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   const Shape& out = request.output_types[0].shape;
   const SliceNest nest = slice_nest(request.node->attributes, request.input_types[0].shape);
   return make_strided_copy(request.output_types[0].dtype,
@@ -182,7 +182,7 @@ Prepared prepare_slice(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_slice_gradient(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   const TensorType &dy = request.input_types[0], &dx = request.output_types[0];
   if (dy.elements() == 0) return refuse("empty");
   const SliceNest nest = slice_nest(request.node->attributes, dx.shape);
@@ -191,13 +191,13 @@ Prepared prepare_slice_gradient(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_concat(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   return std::make_unique<ConcatKernel>(
       parts_of(request.input_types, request.node->attributes.get_int("axis")));
 }
 
 Prepared prepare_split(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = movement_refusal(request); !why.empty()) return refuse("{}", why);
   for (size_t i = 0; i < request.output_types.size(); ++i) {
     if (!has_output(request, i)) return refuse("a part left out");
   }

@@ -24,7 +24,7 @@ Kept kept_part(const Shape& inner, const Shape& padded, const Shape& pads) {
   return kept;
 }
 
-std::string refusal_of(const KernelRequest& request) {
+std::string padding_refusal(const KernelRequest& request) {
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";
   const DType dtype = request.output_types[0].dtype;
@@ -36,7 +36,7 @@ std::string refusal_of(const KernelRequest& request) {
 }  // namespace
 
 Prepared prepare_pad(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = padding_refusal(request); !why.empty()) return refuse("{}", why);
   const Attributes& a = request.node->attributes;
   const Shape &in = request.input_types[0].shape, &out = request.output_types[0].shape;
   const Kept kept = kept_part(in, out, a.get_ints("pads"));
@@ -48,7 +48,7 @@ Prepared prepare_pad(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_pad_gradient(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = padding_refusal(request); !why.empty()) return refuse("{}", why);
   const Shape &dy = request.input_types[0].shape, &dx = request.output_types[0].shape;
   const Kept kept = kept_part(dx, dy, request.node->attributes.get_ints("pads"));
   if (element_count(kept.shape) == 0) return refuse("nothing is kept");

@@ -109,7 +109,7 @@ Loops loops_of(std::string_view op) {
   return {t.binary_cross_entropy, t.binary_cross_entropy_each, t.binary_cross_entropy_gradient};
 }
 
-std::string refusal_of(const KernelRequest& request) {
+std::string pair_loss_refusal(const KernelRequest& request) {
   for (const auto* types : {&request.input_types, &request.output_types}) {
     for (const TensorType& type : *types) {
       if (type.dtype != DType::f32) return "not f32";
@@ -124,7 +124,7 @@ std::string refusal_of(const KernelRequest& request) {
 }  // namespace
 
 Prepared prepare_pair_loss(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = pair_loss_refusal(request); !why.empty()) return refuse("{}", why);
   const std::string reduction(request.node->attributes.get_string("reduction", "mean"));
   const Loops loops = loops_of(request.node->op);
   const int64_t count = request.input_types[0].elements();
@@ -133,7 +133,7 @@ Prepared prepare_pair_loss(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_pair_loss_gradient(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = pair_loss_refusal(request); !why.empty()) return refuse("{}", why);
   const std::string reduction(request.node->attributes.get_string("reduction", "mean"));
   const int64_t count = request.output_types[0].elements();
   const double scale = reduction == "mean" ? 1 / static_cast<double>(count) : 1.0;

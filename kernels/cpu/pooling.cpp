@@ -6,8 +6,8 @@ namespace headrace::cpu {
 namespace {
 
 using Desc = dnnl::memory::desc;
-using Forward = dnnl::pooling_forward;
-using Backward = dnnl::pooling_backward;
+using PoolingForward = dnnl::pooling_forward;
+using PoolingBackward = dnnl::pooling_backward;
 
 struct PoolingShape {
   TensorType source, destination;
@@ -50,7 +50,8 @@ PoolingShape pooling_shape(const Node& node, const TensorType& source,
   return s;
 }
 
-Forward::primitive_desc forward_pooling(const PoolingShape& s, const Layout& layout, bool index) {
+PoolingForward::primitive_desc forward_pooling(const PoolingShape& s, const Layout& layout,
+                                               bool index) {
   return {engine(),
           index ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
           s.algorithm,
@@ -111,8 +112,8 @@ Prepared prepare_pooling(const Context& context, const KernelRequest& request) {
   if (!shape.refusal.empty()) return refuse("{}", shape.refusal);
   const bool index = has_output(request, 1);
   const auto forward = forward_pooling(shape, request.input_layouts[0], index);
-  auto kernel =
-      std::make_unique<PrimitiveKernel>(context, Forward(forward), forward.scratchpad_desc());
+  auto kernel = std::make_unique<PrimitiveKernel>(context, PoolingForward(forward),
+                                                  forward.scratchpad_desc());
   kernel->bind_input(0, DNNL_ARG_SRC, forward.src_desc());
   kernel->bind_output(0, DNNL_ARG_DST,
                       lies_as(shape.destination, request.output_layouts[0], forward.dst_desc()),
@@ -134,11 +135,11 @@ Prepared prepare_pooling_gradient(const Context& context, const KernelRequest& r
   const bool index = request.input_types.size() > 1;
   const Desc image = memory_desc(shape.source, request.output_layouts[0]);
   const auto forward = forward_pooling(shape, request.output_layouts[0], index);
-  const Backward::primitive_desc backward(
+  const PoolingBackward::primitive_desc backward(
       engine(), shape.algorithm, image, forward.dst_desc(), shape.strides, shape.kernel,
       shape.dilations, shape.pads_begin, shape.pads_end, forward, user_scratchpad());
-  auto kernel =
-      std::make_unique<PrimitiveKernel>(context, Backward(backward), backward.scratchpad_desc());
+  auto kernel = std::make_unique<PrimitiveKernel>(context, PoolingBackward(backward),
+                                                  backward.scratchpad_desc());
   kernel->bind_input(0, DNNL_ARG_DIFF_DST,
                      lies_as(shape.destination, request.input_layouts[0], forward.dst_desc()),
                      forward.dst_desc());

@@ -137,7 +137,7 @@ PointSampling sampling_of(const KernelRequest& request, const TensorType& image,
              : deform_sampling(*request.node, image, request.input_types[where]);
 }
 
-std::string refusal_of(const KernelRequest& request, const PointSampling& s) {
+std::string sampling_refusal(const KernelRequest& request, const PointSampling& s) {
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";
   if (request.input_types[0].dtype != DType::f32) return "not f32";
@@ -147,7 +147,7 @@ std::string refusal_of(const KernelRequest& request, const PointSampling& s) {
 
 Prepared prepare_planes(const KernelRequest& request, const TensorType& image, bool gradient) {
   const PointSampling s = sampling_of(request, image, 1);
-  if (std::string why = refusal_of(request, s); !why.empty()) return refuse("{}", why);
+  if (std::string why = sampling_refusal(request, s); !why.empty()) return refuse("{}", why);
   return std::make_unique<PlanesKernel>(s, gradient);
 }
 
@@ -163,7 +163,7 @@ Prepared prepare_point_sampling_input_gradient(const Context&, const KernelReque
 
 Prepared prepare_point_sampling_point_gradient(const Context&, const KernelRequest& request) {
   const PointSampling s = sampling_of(request, request.input_types[1], 2);
-  if (std::string why = refusal_of(request, s); !why.empty()) return refuse("{}", why);
+  if (std::string why = sampling_refusal(request, s); !why.empty()) return refuse("{}", why);
   return std::make_unique<PointsKernel>(s);
 }
 

@@ -47,7 +47,7 @@ class GradientRowsKernel : public Kernel {
   int64_t rows_, n_;
 };
 
-std::string refusal_of(const KernelRequest& request) {
+std::string softmax_refusal(const KernelRequest& request) {
   if (request.input_types[0].dtype != DType::f32) return "not f32";
   if (!all_row_major(request)) return "takes row-major values";
   if (accumulates(request)) return "does not accumulate";
@@ -83,7 +83,7 @@ dnnl::softmax_forward::primitive_desc forward_softmax(const KernelRequest& reque
 }  // namespace
 
 Prepared prepare_softmax_rows(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = softmax_refusal(request); !why.empty()) return refuse("{}", why);
   if (!is_over_rows(request)) return refuse("not over the last axis");
   const vector::SoftmaxTable& loops = *vector_table().softmax;
   const int64_t n = last_extent(request);
@@ -93,7 +93,7 @@ Prepared prepare_softmax_rows(const Context&, const KernelRequest& request) {
 }
 
 Prepared prepare_softmax_gradient_rows(const Context&, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = softmax_refusal(request); !why.empty()) return refuse("{}", why);
   if (!is_over_rows(request)) return refuse("not over the last axis");
   const vector::SoftmaxTable& loops = *vector_table().softmax;
   const int64_t n = last_extent(request);
@@ -103,7 +103,7 @@ Prepared prepare_softmax_gradient_rows(const Context&, const KernelRequest& requ
 }
 
 Prepared prepare_softmax(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = softmax_refusal(request); !why.empty()) return refuse("{}", why);
   const auto forward = forward_softmax(request);
   auto kernel = std::make_unique<PrimitiveKernel>(context, dnnl::softmax_forward(forward),
                                                   forward.scratchpad_desc());
@@ -113,7 +113,7 @@ Prepared prepare_softmax(const Context& context, const KernelRequest& request) {
 }
 
 Prepared prepare_softmax_gradient(const Context& context, const KernelRequest& request) {
-  if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
+  if (std::string why = softmax_refusal(request); !why.empty()) return refuse("{}", why);
   const auto forward = forward_softmax(request);
   const dnnl::memory::desc rows = forward.dst_desc();
   const dnnl::softmax_backward::primitive_desc backward(

@@ -30,16 +30,6 @@ std::string refusal_of(const KernelRequest& request) {
   return {};
 }
 
-// One spatial dimension becomes the second of two.
-CudnnTensor image_of(const TensorType& type, const Layout& layout) {
-  CudnnTensor tensor{type.dtype, type.shape, strides_of(type, layout)};
-  if (type.rank() == 3) {
-    tensor.strides.insert(tensor.strides.begin() + 2, tensor.strides[2] * tensor.dims[2]);
-    tensor.dims.insert(tensor.dims.begin() + 2, 1);
-  }
-  return tensor;
-}
-
 CudnnConvolution convolution(const Context& context, const Node& node, Makes makes,
                              CudnnTensor source, CudnnTensor weights, CudnnTensor destination) {
   const Attributes& a = node.attributes;
@@ -70,9 +60,9 @@ CudnnConvolution convolution(const Context& context, const Node& node, Makes mak
 // A convolution or its gradient for the input, which both read an image and the weights.
 Prepared prepare_image(const Context& context, const KernelRequest& request, Makes makes) {
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
-  const CudnnTensor read = image_of(request.input_types[0], request.input_layouts[0]);
-  const CudnnTensor weights = image_of(request.input_types[1], request.input_layouts[1]);
-  const CudnnTensor made = image_of(request.output_types[0], request.output_layouts[0]);
+  const CudnnTensor read = cudnn_image(request.input_types[0], request.input_layouts[0]);
+  const CudnnTensor weights = cudnn_image(request.input_types[1], request.input_layouts[1]);
+  const CudnnTensor made = cudnn_image(request.output_types[0], request.output_layouts[0]);
   const bool forward = makes == Makes::destination;
   CudnnConvolution c = convolution(context, *request.node, makes, forward ? read : made, weights,
                                    forward ? made : read);
@@ -94,6 +84,17 @@ Prepared prepare_image(const Context& context, const KernelRequest& request, Mak
 
 }  // namespace
 
+CudnnTensor cudnn_image(const TensorType& type, const Layout& layout) {
+  CudnnTensor tensor{type.dtype, type.shape, strides_of(type, layout)};
+  while (tensor.dims.size() < 4) {
+    const bool flat = tensor.dims.size() == 2;
+    tensor.strides.insert(tensor.strides.begin() + 2,
+                          flat ? 1 : tensor.strides[2] * tensor.dims[2]);
+    tensor.dims.insert(tensor.dims.begin() + 2, 1);
+  }
+  return tensor;
+}
+
 Prepared prepare_cudnn_convolution(const Context& context, const KernelRequest& request) {
   return prepare_image(context, request, Makes::destination);
 }
@@ -109,9 +110,9 @@ Prepared prepare_cudnn_convolution_weight_gradient(const Context& context,
   if (std::string why = refusal_of(request); !why.empty()) return refuse("{}", why);
   const CudnnConvolution c =
       convolution(context, *request.node, Makes::weights,
-                  image_of(request.input_types[1], request.input_layouts[1]),
-                  image_of(request.output_types[0], request.output_layouts[0]),
-                  image_of(request.input_types[0], request.input_layouts[0]));
+                  cudnn_image(request.input_types[1], request.input_layouts[1]),
+                  cudnn_image(request.output_types[0], request.output_layouts[0]),
+                  cudnn_image(request.input_types[0], request.input_layouts[0]));
   const CudnnAnswer& answer = context.libraries->plans.ask(c);
   if (!answer.plan) return refuse("{}", answer.refusal);
   const bool bias = has_output(request, 1);

@@ -4,7 +4,6 @@
 #include "kernels/cuda/channels.h"
 #include "kernels/cuda/cudnn_families.h"
 #include "kernels/cuda/cudnn_graphs.h"
-#include "kernels/cuda/layouts.h"
 #include "kernels/cuda/libraries.h"
 #include "kernels/cuda/types.h"
 
@@ -24,18 +23,6 @@ constexpr size_t kLine = 256;
 size_t in_lines(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 // Batch normalisation
-
-// Of rank four at least, as cuDNN wants images.
-CudnnTensor image_of(const TensorType& type, const Layout& layout) {
-  CudnnTensor tensor{type.dtype, type.shape, strides_of(type, layout)};
-  while (tensor.dims.size() < 4) {
-    const bool flat = tensor.dims.size() == 2;
-    tensor.strides.insert(tensor.strides.begin() + 2,
-                          flat ? 1 : tensor.strides[2] * tensor.dims[2]);
-    tensor.dims.insert(tensor.dims.begin() + 2, 1);
-  }
-  return tensor;
-}
 
 // Empty where cuDNN can be asked: x stands at `image`, scale behind it.
 std::string refusal_of_batch(const KernelRequest& request, size_t image) {
@@ -205,7 +192,7 @@ Prepared prepare_cudnn_batch_normalization(const Context& context, const KernelR
   if (accumulates(request)) return refuse("does not accumulate");
   if (!has_output(request, 1) || !has_output(request, 2)) return refuse("statistics left out");
   const Node& node = *request.node;
-  const CudnnTensor image = image_of(request.input_types[0], request.input_layouts[0]);
+  const CudnnTensor image = cudnn_image(request.input_types[0], request.input_layouts[0]);
   CudnnPlans& plans = context.libraries->plans;
   if (has_relu(node))
     if (std::string why = refusal_of_pair(plans, image, epsilon_of(node)); !why.empty())
@@ -220,7 +207,7 @@ Prepared prepare_cudnn_batch_normalization_gradient(const Context& context,
                                                     const KernelRequest& request) {
   if (std::string why = refusal_of_batch(request, 1); !why.empty()) return refuse("{}", why);
   const Node& node = *request.node;
-  const CudnnTensor image = image_of(request.input_types[1], request.input_layouts[1]);
+  const CudnnTensor image = cudnn_image(request.input_types[1], request.input_layouts[1]);
   CudnnPlans& plans = context.libraries->plans;
   if (has_relu(node))
     if (std::string why = refusal_of_pair(plans, image, epsilon_of(node)); !why.empty())

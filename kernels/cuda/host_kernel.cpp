@@ -8,9 +8,9 @@
 namespace headrace::cuda {
 namespace {
 
-constexpr size_t kLine = 64;
+constexpr size_t kHostLine = 64;
 
-size_t in_lines(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+size_t in_host_lines(size_t bytes) { return (bytes + kHostLine - 1) / kHostLine * kHostLine; }
 
 // A value on the host: as the device's memory has it, and row-major, which is the same place where
 // it lies so already.
@@ -33,7 +33,7 @@ class HostKernel : public Kernel {
                              ? stage(request.output_types[o], request.output_layouts[o])
                              : Staged{});
     workspace_ = end_;
-    end_ += kernel_->workspace_bytes() + kLine;
+    end_ += kernel_->workspace_bytes() + kHostLine;
     context_.staging->reserve(end_);
     input_pointers_.resize(inputs_.size());
     output_pointers_.resize(outputs_.size());
@@ -68,10 +68,10 @@ class HostKernel : public Kernel {
  private:
   Staged stage(const TensorType& type, const Layout& layout) {
     Staged staged{.type = type, .layout = layout, .raw = end_, .rows = end_};
-    end_ += in_lines(static_cast<size_t>(type.bytes()));
+    end_ += in_host_lines(static_cast<size_t>(type.bytes()));
     if (layout.id == 0) return staged;
     staged.rows = end_;
-    end_ += in_lines(static_cast<size_t>(type.bytes()));
+    end_ += in_host_lines(static_cast<size_t>(type.bytes()));
     return staged;
   }
 
@@ -130,7 +130,7 @@ void Staging::throw_failure() {
 std::byte* Staging::data() {
   if (blocks_.empty() || held_ < wanted_) {
     held_ = wanted_;
-    blocks_.push_back(static_cast<std::byte*>(allocate_pinned(in_lines(held_))));
+    blocks_.push_back(static_cast<std::byte*>(allocate_pinned(in_host_lines(held_))));
   }
   return blocks_.back();
 }

@@ -50,7 +50,7 @@ struct Scores {
 };
 
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop attention_forward(const KernelRequest& request) {
   const DType statistics =
       request.output_types.size() > 1 ? request.output_types[1].dtype : DType::f32;
   return [s = Scores(request, 0, 3), statistics, weights = std::vector<double>(),
@@ -87,7 +87,7 @@ Loop forward(const KernelRequest& request) {
 // c = the sum of dy y over a row: dscores = p (dy v^T - c), dv = p^T dy, dq = scale dscores k and
 // dk = scale dscores^T q (FlashAttention-2, arXiv:2307.08691, algorithm 2).
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop attention_gradient(const KernelRequest& request) {
   return [s = Scores(request, 1, 6), statistics = request.input_types[5].dtype,
           dq_row = std::vector<double>(), dk_head = std::vector<double>(),
           dv_head = std::vector<double>()](const KernelArgs& args) mutable {
@@ -110,9 +110,10 @@ Loop gradient(const KernelRequest& request) {
           const double weight = std::exp(s.at(q, k, bias, row, t) - log_sum_exp[row]);
           double dweight = 0;
           for (int64_t e = 0; e < s.value_width; ++e) {
-            const auto gradient = static_cast<double>(dy[row * s.value_width + e]);
-            dweight += gradient * static_cast<double>(v[(head * s.keys + t) * s.value_width + e]);
-            dv_head[static_cast<size_t>(t * s.value_width + e)] += weight * gradient;
+            const auto attention_gradient = static_cast<double>(dy[row * s.value_width + e]);
+            dweight += attention_gradient *
+                       static_cast<double>(v[(head * s.keys + t) * s.value_width + e]);
+            dv_head[static_cast<size_t>(t * s.value_width + e)] += weight * attention_gradient;
           }
           const double dscore = s.scale * weight * (dweight - own);
           for (int64_t d = 0; d < s.width; ++d) {
@@ -134,9 +135,10 @@ Loop gradient(const KernelRequest& request) {
 }  // namespace
 
 Loop attention(const KernelRequest& request) {
-  if (request.node->op == "Attention") return by_float<forward<float>, forward<double>>(request);
+  if (request.node->op == "Attention")
+    return by_float<attention_forward<float>, attention_forward<double>>(request);
   if (request.node->op == "AttentionGrad")
-    return by_float<gradient<float>, gradient<double>>(request);
+    return by_float<attention_gradient<float>, attention_gradient<double>>(request);
   return {};
 }
 

@@ -32,7 +32,7 @@ void for_channel(const Batch& b, int64_t c, F f) {
 
 // x, scale, bias, mean, var -> y, batch_mean, batch_var, new_mean, new_var, [mask]
 template <typename T>
-Loop training(const KernelRequest& request) {
+Loop batch_norm_training(const KernelRequest& request) {
   const Batch b = batch_of(request.input_types[0].shape);
   const double epsilon = epsilon_of(request);
   const double momentum = request.node->attributes.get_float("momentum", 0.9);
@@ -68,7 +68,7 @@ Loop training(const KernelRequest& request) {
 // dbias = sum(dy), dscale = sum(dy z). Batch statistics depend on x, so that there
 // dx = scale / std (dy - mean(dy) - z mean(dy z)); frozen ones do not: dx = scale / std dy.
 template <typename T, bool frozen>
-Loop gradient(const KernelRequest& request) {
+Loop batch_norm_gradient(const KernelRequest& request) {
   const Batch b = batch_of(request.input_types[1].shape);
   const double epsilon = epsilon_of(request);
   return [=](const KernelArgs& args) {
@@ -101,7 +101,7 @@ Loop gradient(const KernelRequest& request) {
 }
 
 template <typename T>
-Loop inference(const KernelRequest& request) {
+Loop batch_norm_inference(const KernelRequest& request) {
   const Batch b = batch_of(request.input_types[0].shape);
   const double epsilon = epsilon_of(request);
   const bool relu = with_relu(request);
@@ -121,10 +121,13 @@ Loop inference(const KernelRequest& request) {
 
 Loop batch_normalization(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"BatchNormalization", by_float<training<float>, training<double>>},
-      {"BatchNormalizationGrad", by_float<gradient<float, false>, gradient<double, false>>},
-      {"BatchNormalizationInference", by_float<inference<float>, inference<double>>},
-      {"BatchNormalizationInferenceGrad", by_float<gradient<float, true>, gradient<double, true>>},
+      {"BatchNormalization", by_float<batch_norm_training<float>, batch_norm_training<double>>},
+      {"BatchNormalizationGrad",
+       by_float<batch_norm_gradient<float, false>, batch_norm_gradient<double, false>>},
+      {"BatchNormalizationInference",
+       by_float<batch_norm_inference<float>, batch_norm_inference<double>>},
+      {"BatchNormalizationInferenceGrad",
+       by_float<batch_norm_gradient<float, true>, batch_norm_gradient<double, true>>},
   };
   return make_from(rows, request);
 }

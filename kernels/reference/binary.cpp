@@ -6,15 +6,15 @@ namespace headrace::reference {
 namespace {
 
 template <typename T, typename R>
-using Function = R (*)(T a, T b);
+using BinaryFunction = R (*)(T a, T b);
 template <typename T, typename R>
-struct NamedFunction {
+struct NamedBinary {
   std::string_view op;
-  Function<T, R> function;
+  BinaryFunction<T, R> function;
 };
 
 template <typename T, typename R>
-Loop map(std::span<const NamedFunction<T, R>> functions, const KernelRequest& request) {
+Loop map_pairs(std::span<const NamedBinary<T, R>> functions, const KernelRequest& request) {
   for (const auto& [op, f] : functions) {
     if (op != request.node->op) continue;
     const Shape& shape = request.output_types[0].shape;
@@ -67,29 +67,29 @@ T modulo(T a, T b) {
 
 template <typename T>
 Loop arithmetic(const KernelRequest& request) {
-  using Named = NamedFunction<T, T>;
+  using Named = NamedBinary<T, T>;
   if (request.node->op == "Mod") {
     const bool c_rule = request.node->attributes.get_int("fmod", 0) != 0;
     const Named mod[] = {{"Mod", c_rule ? remainder<T> : modulo<T>}};
-    return map<T, T>(mod, request);
+    return map_pairs<T, T>(mod, request);
   }
   static constexpr Named bounds_and_quotient[] = {
       {"Div", divide<T>},
       {"Min", [](T a, T b) { return a < b || a != a ? a : b; }},
       {"Max", [](T a, T b) { return a > b || a != a ? a : b; }},
   };
-  if (Loop loop = map<T, T>(bounds_and_quotient, request)) return loop;
+  if (Loop loop = map_pairs<T, T>(bounds_and_quotient, request)) return loop;
   if constexpr (std::is_floating_point_v<T>) {
     static constexpr Named floats[] = {{"Add", [](T a, T b) { return a + b; }},
                                        {"Sub", [](T a, T b) { return a - b; }},
                                        {"Mul", [](T a, T b) { return a * b; }}};
-    return map<T, T>(floats, request);
+    return map_pairs<T, T>(floats, request);
   } else {
     static constexpr Named integers[] = {
         {"Add", [](T a, T b) { return wrap<T>(uint64_t(a) + uint64_t(b)); }},
         {"Sub", [](T a, T b) { return wrap<T>(uint64_t(a) - uint64_t(b)); }},
         {"Mul", [](T a, T b) { return wrap<T>(uint64_t(a) * uint64_t(b)); }}};
-    return map<T, T>(integers, request);
+    return map_pairs<T, T>(integers, request);
   }
 }
 
@@ -134,24 +134,24 @@ Loop power(const KernelRequest& request) {
 
 template <typename T>
 Loop compare(const KernelRequest& request) {
-  static constexpr NamedFunction<T, bool> functions[] = {
+  static constexpr NamedBinary<T, bool> functions[] = {
       {"Equal", [](T a, T b) { return a == b; }},
       {"Less", [](T a, T b) { return a < b; }},
       {"LessOrEqual", [](T a, T b) { return a <= b; }},
       {"Greater", [](T a, T b) { return a > b; }},
       {"GreaterOrEqual", [](T a, T b) { return a >= b; }},
   };
-  return map<T, bool>(functions, request);
+  return map_pairs<T, bool>(functions, request);
 }
 
 Loop logic(const KernelRequest& request) {
-  static constexpr NamedFunction<bool, bool> functions[] = {
+  static constexpr NamedBinary<bool, bool> functions[] = {
       {"And", [](bool a, bool b) { return a && b; }},
       {"Or", [](bool a, bool b) { return a || b; }},
       {"Xor", [](bool a, bool b) { return a != b; }},
       {"Equal", [](bool a, bool b) { return a == b; }},
   };
-  return map<bool, bool>(functions, request);
+  return map_pairs<bool, bool>(functions, request);
 }
 
 template <typename T, bool (*test)(T)>

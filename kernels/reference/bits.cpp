@@ -6,7 +6,7 @@ namespace headrace::reference {
 namespace {
 
 template <typename T>
-using Function = T (*)(T a, T b);
+using BitFunction = T (*)(T a, T b);
 
 template <typename T>
 bool within_width(T shift) {
@@ -23,7 +23,7 @@ T shift_right(T a, T b) {
 }
 
 template <typename T>
-Function<T> function_of(const Node& node) {
+BitFunction<T> function_of(const Node& node) {
   if (node.op == "BitwiseAnd") return [](T a, T b) { return static_cast<T>(a & b); };
   if (node.op == "BitwiseOr") return [](T a, T b) { return static_cast<T>(a | b); };
   if (node.op == "BitwiseXor") return [](T a, T b) { return static_cast<T>(a ^ b); };
@@ -47,7 +47,7 @@ Loop bitwise(const KernelRequest& request) {
   });
 }
 
-Loop copy(const KernelRequest& request) {
+Loop bit_cast(const KernelRequest& request) {
   return [bytes = static_cast<size_t>(request.output_types[0].bytes())](const KernelArgs& args) {
     if (bytes > 0) std::memmove(args.outputs[0], args.inputs[0], bytes);
   };
@@ -58,7 +58,7 @@ Loop copy(const KernelRequest& request) {
 Loop bits(const KernelRequest& request) {
   static constexpr Row rows[] = {
       {"BitwiseAnd", bitwise}, {"BitwiseOr", bitwise}, {"BitwiseXor", bitwise},
-      {"BitShift", bitwise},   {"BitCast", copy},
+      {"BitShift", bitwise},   {"BitCast", bit_cast},
   };
   return make_from(rows, request);
 }

@@ -30,7 +30,7 @@ Convolution convolution_of(const KernelRequest& request, const Shape& x, const S
 
 // x, w, [bias] -> y
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop convolution_forward(const KernelRequest& request) {
   const Convolution c = convolution_of(request, request.input_types[0].shape,
                                        request.input_types[1].shape, request.output_types[0].shape);
   const bool relu = request.node->attributes.get_string("activation", "") == "relu";
@@ -55,7 +55,7 @@ Loop forward(const KernelRequest& request) {
 // dy, w, [bias] -> dx. Each tap of the forward loop hands its share back; sums stand in a double
 // plane.
 template <typename T>
-Loop input_gradient(const KernelRequest& request) {
+Loop convolution_input_gradient(const KernelRequest& request) {
   const Convolution c = convolution_of(request, request.output_types[0].shape,
                                        request.input_types[1].shape, request.input_types[0].shape);
   const bool relu = request.node->attributes.get_string("activation", "") == "relu";
@@ -119,8 +119,9 @@ Loop convolution(const KernelRequest& request) {
   if (!request.node->op.starts_with("Conv") || !window_fits(request.input_types[0].shape))
     return {};
   static constexpr Row rows[] = {
-      {"Conv", by_float<forward<float>, forward<double>>},
-      {"ConvInputGrad", by_float<input_gradient<float>, input_gradient<double>>},
+      {"Conv", by_float<convolution_forward<float>, convolution_forward<double>>},
+      {"ConvInputGrad",
+       by_float<convolution_input_gradient<float>, convolution_input_gradient<double>>},
       {"ConvWeightGrad", by_float<weight_gradient<float>, weight_gradient<double>>},
   };
   return make_from(rows, request);

@@ -29,7 +29,7 @@ double determinant_of(std::vector<double> a, size_t n) {
 }
 
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop determinant_forward(const KernelRequest& request) {
   const auto n = static_cast<size_t>(request.input_types[0].shape.back());
   return [n, count = request.output_types[0].elements()](const KernelArgs& args) {
     for (int64_t i = 0; i < count; ++i) {
@@ -41,7 +41,7 @@ Loop forward(const KernelRequest& request) {
 
 // The derivative by an element is its cofactor, which exists where the inverse does not.
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop determinant_gradient(const KernelRequest& request) {
   const auto n = static_cast<size_t>(request.input_types[1].shape.back());
   return [n, count = request.input_types[0].elements()](const KernelArgs& args) {
     for (int64_t i = 0; i < count; ++i) {
@@ -63,8 +63,8 @@ Loop gradient(const KernelRequest& request) {
 
 Loop determinant(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"Det", by_float<forward<float>, forward<double>>},
-      {"DetGrad", by_float<gradient<float>, gradient<double>>},
+      {"Det", by_float<determinant_forward<float>, determinant_forward<double>>},
+      {"DetGrad", by_float<determinant_gradient<float>, determinant_gradient<double>>},
   };
   return make_from(rows, request);
 }

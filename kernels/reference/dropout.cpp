@@ -6,7 +6,7 @@ namespace {
 
 // x -> y, [mask]
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop dropout_forward(const KernelRequest& request) {
   const double ratio = request.node->attributes.get_float("ratio");
   const int64_t seed = request.node->attributes.get_int("seed", 0);
   return [=, scale = static_cast<T>(dropout_scale(ratio)),
@@ -22,7 +22,7 @@ Loop forward(const KernelRequest& request) {
 }
 
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop dropout_gradient(const KernelRequest& request) {
   const double ratio = request.node->attributes.get_float("ratio");
   return [scale = static_cast<T>(dropout_scale(ratio)),
           count = request.output_types[0].elements()](const KernelArgs& args) {
@@ -54,8 +54,8 @@ Loop dropout(const KernelRequest& request) {
     return for_float(request.output_types.at(0).dtype,
                      [&]<typename T>() { return uniform<T>(request); });
   static constexpr Row rows[] = {
-      {"Dropout", by_float<forward<float>, forward<double>>},
-      {"DropoutGrad", by_float<gradient<float>, gradient<double>>},
+      {"Dropout", by_float<dropout_forward<float>, dropout_forward<double>>},
+      {"DropoutGrad", by_float<dropout_gradient<float>, dropout_gradient<double>>},
   };
   return make_from(rows, request);
 }

@@ -24,7 +24,7 @@ Gathering gathering_of(const KernelRequest& request, const Shape& x) {
   return {split_at(x, request.node->attributes.get_int("axis")), indices.elements(), indices.dtype};
 }
 
-Loop forward(const KernelRequest& request) {
+Loop gather_forward(const KernelRequest& request) {
   const Gathering g = gathering_of(request, request.input_types[0].shape);
   return for_size(request.output_types[0].dtype, [&]<typename T>() -> Loop {
     return [g](const KernelArgs& args) {
@@ -38,7 +38,7 @@ Loop forward(const KernelRequest& request) {
 }
 
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop gather_gradient(const KernelRequest& request) {
   const Gathering g = gathering_of(request, request.output_types[0].shape);
   return [g](const KernelArgs& args) {
     const IntReader indices(args.inputs[1], g.index_dtype);
@@ -56,8 +56,8 @@ Loop gradient(const KernelRequest& request) {
 
 Loop gather(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"Gather", forward},
-      {"GatherGrad", by_float<gradient<float>, gradient<double>>},
+      {"Gather", gather_forward},
+      {"GatherGrad", by_float<gather_gradient<float>, gather_gradient<double>>},
   };
   return make_from(rows, request);
 }

@@ -68,7 +68,7 @@ Loop gather_places(const KernelRequest& request) {
 }
 
 template <typename T>
-Loop gather_gradient(const KernelRequest& request) {
+Loop scattered_gradient(const KernelRequest& request) {
   return [p = places_of(request, request.output_types[0].shape),
           total = request.output_types[0].elements()](const KernelArgs& args) {
     const IntReader indices(args.inputs[1], p.dtype);
@@ -148,9 +148,9 @@ Loop reverse_sequence(const KernelRequest& request) {
 Loop indexing(const KernelRequest& request) {
   static constexpr Row rows[] = {
       {"GatherElements", gather_places},
-      {"GatherElementsGrad", by_float<gather_gradient<float>, gather_gradient<double>>},
+      {"GatherElementsGrad", by_float<scattered_gradient<float>, scattered_gradient<double>>},
       {"GatherND", gather_places},
-      {"GatherNDGrad", by_float<gather_gradient<float>, gather_gradient<double>>},
+      {"GatherNDGrad", by_float<scattered_gradient<float>, scattered_gradient<double>>},
       {"ScatterElements", scatter},
       {"ScatterND", scatter},
       {"ReverseSequence", reverse_sequence},

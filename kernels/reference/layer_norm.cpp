@@ -17,7 +17,7 @@ Rows rows_of(const Shape& shape, int64_t axis) {
 
 // x, scale, [bias] -> y, mean, inv_std
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop layer_norm_forward(const KernelRequest& request) {
   const Attributes& a = request.node->attributes;
   const Rows rows = rows_of(request.input_types[0].shape, a.get_int("axis"));
   const double epsilon = a.get_float("epsilon", 1e-5);
@@ -48,7 +48,7 @@ Loop forward(const KernelRequest& request) {
 // dx = inv_std (g - mean(g) - z mean(g z)), dscale = sum of dy z and dbias = sum of dy over the
 // rows.
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop layer_norm_gradient(const KernelRequest& request) {
   const Rows rows = rows_of(request.input_types[1].shape, request.node->attributes.get_int("axis"));
   const DType statistics = request.input_types[3].dtype;
   return [=](const KernelArgs& args) {
@@ -92,8 +92,8 @@ Loop gradient(const KernelRequest& request) {
 
 Loop layer_normalization(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"LayerNormalization", by_float<forward<float>, forward<double>>},
-      {"LayerNormalizationGrad", by_float<gradient<float>, gradient<double>>},
+      {"LayerNormalization", by_float<layer_norm_forward<float>, layer_norm_forward<double>>},
+      {"LayerNormalizationGrad", by_float<layer_norm_gradient<float>, layer_norm_gradient<double>>},
   };
   return make_from(rows, request);
 }

@@ -31,7 +31,7 @@ constexpr Term kCrossEntropyWithLogits = {
     }};
 
 template <typename T, const Term& term>
-Loop forward(const KernelRequest& request) {
+Loop pair_loss_forward(const KernelRequest& request) {
   const std::string reduction = request.node->attributes.get_string("reduction", "mean");
   return [=, count = request.input_types[0].elements(),
           loss_dtype = request.output_types[0].dtype](const KernelArgs& args) {
@@ -52,7 +52,7 @@ Loop forward(const KernelRequest& request) {
 }
 
 template <typename T, const Term& term>
-Loop gradient(const KernelRequest& request) {
+Loop pair_loss_gradient(const KernelRequest& request) {
   const std::string reduction = request.node->attributes.get_string("reduction", "mean");
   return [=, count = request.output_types[0].elements(),
           dloss_dtype = request.input_types[0].dtype](const KernelArgs& args) {
@@ -70,17 +70,20 @@ Loop gradient(const KernelRequest& request) {
 
 Loop pair_loss(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"MeanSquaredError", by_float<forward<float, kSquaredError>, forward<double, kSquaredError>>},
-      {"MeanSquaredErrorGrad",
-       by_float<gradient<float, kSquaredError>, gradient<double, kSquaredError>, 1>},
+      {"MeanSquaredError",
+       by_float<pair_loss_forward<float, kSquaredError>, pair_loss_forward<double, kSquaredError>>},
+      {"MeanSquaredErrorGrad", by_float<pair_loss_gradient<float, kSquaredError>,
+                                        pair_loss_gradient<double, kSquaredError>, 1>},
       {"BinaryCrossEntropy",
-       by_float<forward<float, kCrossEntropy>, forward<double, kCrossEntropy>>},
-      {"BinaryCrossEntropyGrad",
-       by_float<gradient<float, kCrossEntropy>, gradient<double, kCrossEntropy>, 1>},
+       by_float<pair_loss_forward<float, kCrossEntropy>, pair_loss_forward<double, kCrossEntropy>>},
+      {"BinaryCrossEntropyGrad", by_float<pair_loss_gradient<float, kCrossEntropy>,
+                                          pair_loss_gradient<double, kCrossEntropy>, 1>},
       {"BinaryCrossEntropyWithLogits",
-       by_float<forward<float, kCrossEntropyWithLogits>, forward<double, kCrossEntropyWithLogits>>},
-      {"BinaryCrossEntropyWithLogitsGrad", by_float<gradient<float, kCrossEntropyWithLogits>,
-                                                    gradient<double, kCrossEntropyWithLogits>, 1>},
+       by_float<pair_loss_forward<float, kCrossEntropyWithLogits>,
+                pair_loss_forward<double, kCrossEntropyWithLogits>>},
+      {"BinaryCrossEntropyWithLogitsGrad",
+       by_float<pair_loss_gradient<float, kCrossEntropyWithLogits>,
+                pair_loss_gradient<double, kCrossEntropyWithLogits>, 1>},
   };
   return make_from(rows, request);
 }

@@ -42,7 +42,7 @@ void for_each_pair(const Axis& a, const int32_t* index, const T* weight, F f) {
 
 // x, (index, weight)... -> y
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop resampling_forward(const KernelRequest& request) {
   return [axes = axes_of(request, request.input_types[0].shape),
           count = request.input_types[0].elements()](const KernelArgs& args) {
     std::vector<double> image(input<T>(args, 0), input<T>(args, 0) + count);
@@ -58,7 +58,7 @@ Loop forward(const KernelRequest& request) {
 
 // dy, (index, weight)... -> dx
 template <typename T>
-Loop gradient(const KernelRequest& request) {
+Loop resampling_gradient(const KernelRequest& request) {
   return [axes = axes_of(request, request.output_types[0].shape),
           count = request.input_types[0].elements()](const KernelArgs& args) {
     std::vector<double> image(input<T>(args, 0), input<T>(args, 0) + count);
@@ -76,8 +76,8 @@ Loop gradient(const KernelRequest& request) {
 
 Loop resampling(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"Resample", by_float<forward<float>, forward<double>>},
-      {"ResampleGrad", by_float<gradient<float>, gradient<double>>},
+      {"Resample", by_float<resampling_forward<float>, resampling_forward<double>>},
+      {"ResampleGrad", by_float<resampling_gradient<float>, resampling_gradient<double>>},
   };
   return make_from(rows, request);
 }

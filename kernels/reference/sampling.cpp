@@ -28,7 +28,7 @@ void for_each_point(const PointSampling& s, const T* where, const T* mask, F f) 
 
 // x, where, [mask] -> y
 template <typename T>
-Loop forward(const KernelRequest& request) {
+Loop sampling_forward(const KernelRequest& request) {
   return [s = sampling_of(request, request.input_types[0], 1)](const KernelArgs& args) {
     for_each_point<T>(s, input<T>(args, 1), input<T>(args, 2),
                       [&](int64_t image, int64_t point, const PointTaps& taps, double mask) {
@@ -46,7 +46,7 @@ Loop forward(const KernelRequest& request) {
 
 // dy, where, [mask] -> dx
 template <typename T>
-Loop input_gradient(const KernelRequest& request) {
+Loop sampling_input_gradient(const KernelRequest& request) {
   const auto count = static_cast<size_t>(request.output_types[0].elements());
   return [s = sampling_of(request, request.output_types[0], 1), count](const KernelArgs& args) {
     std::vector<double> dx(count);
@@ -95,11 +95,13 @@ Loop point_gradient(const KernelRequest& request) {
 
 Loop point_sampling(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"GridSample", by_float<forward<float>, forward<double>>},
-      {"GridSampleInputGrad", by_float<input_gradient<float>, input_gradient<double>>},
+      {"GridSample", by_float<sampling_forward<float>, sampling_forward<double>>},
+      {"GridSampleInputGrad",
+       by_float<sampling_input_gradient<float>, sampling_input_gradient<double>>},
       {"GridSampleGridGrad", by_float<point_gradient<float>, point_gradient<double>>},
-      {"DeformColumns", by_float<forward<float>, forward<double>>},
-      {"DeformColumnsInputGrad", by_float<input_gradient<float>, input_gradient<double>>},
+      {"DeformColumns", by_float<sampling_forward<float>, sampling_forward<double>>},
+      {"DeformColumnsInputGrad",
+       by_float<sampling_input_gradient<float>, sampling_input_gradient<double>>},
       {"DeformColumnsOffsetGrad", by_float<point_gradient<float>, point_gradient<double>>},
   };
   return make_from(rows, request);

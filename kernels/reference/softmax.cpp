@@ -19,7 +19,7 @@ void for_each_line(const AxisSplit& s, F f) {
 }
 
 template <typename T, bool logarithm>
-Loop forward(const KernelRequest& request) {
+Loop softmax_forward(const KernelRequest& request) {
   return [s = split_of(request)](const KernelArgs& args) {
     for_each_line(s, [&](int64_t first) {
       const T* x = input<T>(args, 0) + first;
@@ -39,7 +39,7 @@ Loop forward(const KernelRequest& request) {
 
 // dx = y (dy - sum(dy y)), and for the logarithm dx = dy - exp(y) sum(dy).
 template <typename T, bool logarithm>
-Loop gradient(const KernelRequest& request) {
+Loop softmax_gradient(const KernelRequest& request) {
   return [s = split_of(request)](const KernelArgs& args) {
     for_each_line(s, [&](int64_t first) {
       const T* dy = input<T>(args, 0) + first;
@@ -63,10 +63,10 @@ Loop gradient(const KernelRequest& request) {
 
 Loop softmax(const KernelRequest& request) {
   static constexpr Row rows[] = {
-      {"Softmax", by_float<forward<float, false>, forward<double, false>>},
-      {"LogSoftmax", by_float<forward<float, true>, forward<double, true>>},
-      {"SoftmaxGrad", by_float<gradient<float, false>, gradient<double, false>>},
-      {"LogSoftmaxGrad", by_float<gradient<float, true>, gradient<double, true>>},
+      {"Softmax", by_float<softmax_forward<float, false>, softmax_forward<double, false>>},
+      {"LogSoftmax", by_float<softmax_forward<float, true>, softmax_forward<double, true>>},
+      {"SoftmaxGrad", by_float<softmax_gradient<float, false>, softmax_gradient<double, false>>},
+      {"LogSoftmaxGrad", by_float<softmax_gradient<float, true>, softmax_gradient<double, true>>},
   };
   return make_from(rows, request);
 }

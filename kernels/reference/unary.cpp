@@ -68,15 +68,15 @@ T saturate(double bound) {
 
 using S = const Settings&;
 template <typename T>
-using Function = T (*)(T x, const Settings&);
+using UnaryFunction = T (*)(T x, const Settings&);
 template <typename T>
-struct NamedFunction {
+struct NamedUnary {
   std::string_view op;
-  Function<T> function;
+  UnaryFunction<T> function;
 };
 
 template <typename T>
-Loop map(std::span<const NamedFunction<T>> functions, const KernelRequest& request) {
+Loop map(std::span<const NamedUnary<T>> functions, const KernelRequest& request) {
   for (const auto& [op, f] : functions) {
     if (op != request.node->op) continue;
     const int64_t count = request.output_types[0].elements();
@@ -92,7 +92,7 @@ Loop map(std::span<const NamedFunction<T>> functions, const KernelRequest& reque
 // Comparisons are written so that a NaN comes through.
 template <typename T>
 Loop number_unary(const KernelRequest& request) {
-  static constexpr NamedFunction<T> functions[] = {
+  static constexpr NamedUnary<T> functions[] = {
       {"Identity", [](T x, S) { return x; }},
       {"Relu", [](T x, S) { return x < T{0} ? T{0} : x; }},
       {"Clip",
@@ -112,7 +112,7 @@ T wrapping_negate(T x) {
 
 template <typename T>
 Loop integer_unary(const KernelRequest& request) {
-  static constexpr NamedFunction<T> functions[] = {
+  static constexpr NamedUnary<T> functions[] = {
       {"Neg", [](T x, S) { return wrapping_negate(x); }},
       {"Abs", [](T x, S) { return x < T{0} ? wrapping_negate(x) : x; }},
       {"Sign", [](T x, S) { return static_cast<T>((x > T{0}) - (x < T{0})); }},

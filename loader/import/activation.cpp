@@ -3,7 +3,7 @@
 namespace headrace {
 namespace {
 
-void same(ImportContext& c) { c.result(c.add(c.op(), {c.value(0)})); }
+void same_activation(ImportContext& c) { c.result(c.add(c.op(), {c.value(0)})); }
 
 void leaky_relu(ImportContext& c) {
   c.result(c.add("LeakyRelu", {c.value(0)}, {{"alpha", c.get_float("alpha", 0.01)}}));
@@ -151,19 +151,34 @@ void dropout(ImportContext& c) {
   }
 }
 
-constexpr ImportRule kRules[] = {
-    {"Tanh", same},       {"Sigmoid", same},      {"Relu", same},
-    {"Softplus", same},   {"HardSwish", same},    {"LeakyRelu", leaky_relu},
-    {"Elu", elu},         {"Selu", selu},         {"Celu", celu},
-    {"PRelu", prelu},     {"Gelu", gelu},         {"HardSigmoid", hard_sigmoid},
-    {"Mish", same},       {"Swish", swish},       {"SwiGLU", swiglu},
-    {"Shrink", shrink},   {"Softsign", softsign}, {"ThresholdedRelu", thresholded_relu},
-    {"Clip", clip},       {"Softmax", softmax},   {"LogSoftmax", softmax},
-    {"Dropout", dropout},
-};
-
 }  // namespace
 
-std::span<const ImportRule> activation_rules() { return kRules; }
+std::span<const ImportRule> activation_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Tanh", same_activation},
+      {"Sigmoid", same_activation},
+      {"Relu", same_activation},
+      {"Softplus", same_activation},
+      {"HardSwish", same_activation},
+      {"LeakyRelu", leaky_relu},
+      {"Elu", elu},
+      {"Selu", selu},
+      {"Celu", celu},
+      {"PRelu", prelu},
+      {"Gelu", gelu},
+      {"HardSigmoid", hard_sigmoid},
+      {"Mish", same_activation},
+      {"Swish", swish},
+      {"SwiGLU", swiglu},
+      {"Shrink", shrink},
+      {"Softsign", softsign},
+      {"ThresholdedRelu", thresholded_relu},
+      {"Clip", clip},
+      {"Softmax", softmax},
+      {"LogSoftmax", softmax},
+      {"Dropout", dropout},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -209,10 +209,11 @@ void attention(ImportContext& c) {
   c.result(c.cast(out, outside));
 }
 
-constexpr ImportRule kRules[] = {{"Attention", attention}};
-
 }  // namespace
 
-std::span<const ImportRule> attention_rules() { return kRules; }
+std::span<const ImportRule> attention_rules() {
+  static constexpr ImportRule kRules[] = {{"Attention", attention}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -87,14 +87,15 @@ void non_zero(ImportContext& c) {
       {static_cast<int64_t>(shape.size()), static_cast<int64_t>(places.size())}, columns));
 }
 
-constexpr ImportRule kRules[] = {
-    {"Constant", constant}, {"ConstantOfShape", constant_of_shape},
-    {"Range", range},       {"EyeLike", eye_like},
-    {"NonZero", non_zero},
-};
-
 }  // namespace
 
-std::span<const ImportRule> constant_rules() { return kRules; }
+std::span<const ImportRule> constant_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Constant", constant}, {"ConstantOfShape", constant_of_shape},
+      {"Range", range},       {"EyeLike", eye_like},
+      {"NonZero", non_zero},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

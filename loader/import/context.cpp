@@ -214,6 +214,15 @@ ValueId ImportContext::transpose(ValueId x, std::vector<int64_t> perm) {
   return add("Transpose", {x}, {{"perm", std::move(perm)}});
 }
 
+ValueId ImportContext::part(ValueId x, size_t axis, int64_t begin, int64_t end) {
+  Shape ends = type_of(x).shape, starts(ends.size(), 0);
+  if (begin == 0 && end == ends[axis]) return x;
+  starts[axis] = begin;
+  ends[axis] = end;
+  const Shape steps(ends.size(), 1);
+  return add("Slice", {x}, {{"starts", starts}, {"ends", ends}, {"steps", steps}});
+}
+
 ValueId ImportContext::cast(ValueId x, DType dtype) {
   if (type_of(x).dtype == dtype) return x;
   return add("Cast", {x}, {{"to", std::string(name_of(dtype))}});

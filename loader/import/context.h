@@ -154,6 +154,7 @@ class ImportContext {
                                Attributes attributes = {});
   ValueId reshape(ValueId x, Shape shape);  // x itself where it has that shape
   ValueId transpose(ValueId x, std::vector<int64_t> perm);
+  ValueId part(ValueId x, size_t axis, int64_t begin, int64_t end);  // entries [begin, end)
   ValueId cast(ValueId x, DType dtype);
   ValueId scalar(double value, DType dtype);
   ValueId add_constant(HostTensor data);

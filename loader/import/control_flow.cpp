@@ -235,10 +235,11 @@ void scan(ImportContext& c) {
     if (c.wants(i)) c.result(stack(c, std::move(outputs[i]), 0, output_name(c, i)), i);
 }
 
-constexpr ImportRule kRules[] = {{"If", if_}, {"Loop", loop}, {"Scan", scan}};
-
 }  // namespace
 
-std::span<const ImportRule> control_flow_rules() { return kRules; }
+std::span<const ImportRule> control_flow_rules() {
+  static constexpr ImportRule kRules[] = {{"If", if_}, {"Loop", loop}, {"Scan", scan}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -108,13 +108,14 @@ void conv_transpose(ImportContext& c) {
   c.result(y);
 }
 
-constexpr ImportRule kRules[] = {
-    {"Conv", conv},
-    {"ConvTranspose", conv_transpose},
-};
-
 }  // namespace
 
-std::span<const ImportRule> convolution_rules() { return kRules; }
+std::span<const ImportRule> convolution_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Conv", conv},
+      {"ConvTranspose", conv_transpose},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

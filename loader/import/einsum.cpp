@@ -265,10 +265,11 @@ void einsum(ImportContext& c) {
   c.result(contraction.in_order(product, result));
 }
 
-constexpr ImportRule kRules[] = {{"Einsum", einsum}};
-
 }  // namespace
 
-std::span<const ImportRule> einsum_rules() { return kRules; }
+std::span<const ImportRule> einsum_rules() {
+  static constexpr ImportRule kRules[] = {{"Einsum", einsum}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -146,7 +146,7 @@ void one_hot(ImportContext& c) {
   c.result(c.add("Where", {hot, element(c, 2, 1), element(c, 2, 0)}));
 }
 
-void scan(ImportContext& c) {
+void running_scan(ImportContext& c) {
   const int64_t axis = normalize_axis(static_cast<int64_t>(c.number(1, "axis")), c.rank(0));
   c.result(c.add(c.op(), {c.value(0)},
                  {{"axis", axis},
@@ -181,27 +181,28 @@ void compress(ImportContext& c) {
   c.result(c.add("Gather", {x, indices}, {{"axis", axis}}));
 }
 
-constexpr ImportRule kRules[] = {
-    {"Gather", gather},
-    {"GatherElements", gather_elements},
-    {"GatherND", gather_nd},
-    {"Scatter", scatter_elements},
-    {"ScatterElements", scatter_elements},
-    {"ScatterND", scatter_nd},
-    {"TensorScatter", tensor_scatter},
-    {"TopK", top_k},
-    {"ArgMax", arg_extreme},
-    {"ArgMin", arg_extreme},
-    {"Hardmax", hardmax},
-    {"OneHot", one_hot},
-    {"CumSum", scan},
-    {"CumProd", scan},
-    {"ReverseSequence", reverse_sequence},
-    {"Compress", compress},
-};
-
 }  // namespace
 
-std::span<const ImportRule> indexing_rules() { return kRules; }
+std::span<const ImportRule> indexing_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Gather", gather},
+      {"GatherElements", gather_elements},
+      {"GatherND", gather_nd},
+      {"Scatter", scatter_elements},
+      {"ScatterElements", scatter_elements},
+      {"ScatterND", scatter_nd},
+      {"TensorScatter", tensor_scatter},
+      {"TopK", top_k},
+      {"ArgMax", arg_extreme},
+      {"ArgMin", arg_extreme},
+      {"Hardmax", hardmax},
+      {"OneHot", one_hot},
+      {"CumSum", running_scan},
+      {"CumProd", running_scan},
+      {"ReverseSequence", reverse_sequence},
+      {"Compress", compress},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -8,22 +8,12 @@ namespace {
 // Steps are written out one by one: beyond this a model would be all recurrence.
 constexpr int64_t kMostSteps = 1024;
 
-// Entries [begin, end) of one axis.
-ValueId part(ImportContext& c, ValueId x, size_t axis, int64_t begin, int64_t end) {
-  Shape ends = c.type_of(x).shape, starts(ends.size(), 0);
-  if (begin == 0 && end == ends[axis]) return x;
-  starts[axis] = begin;
-  ends[axis] = end;
-  return c.add("Slice", {x},
-               {{"starts", starts}, {"ends", ends}, {"steps", Shape(starts.size(), 1)}});
-}
-
 ValueId zeros(ImportContext& c, Shape shape, DType dtype) {
   return c.add("Expand", {c.scalar(0, dtype)}, {{"shape", std::move(shape)}});
 }
 
 // Heads to the front: [batch, length, heads * size] -> [batch, heads, length, size].
-ValueId with_heads(ImportContext& c, size_t input, int64_t heads) {
+ValueId packed_heads(ImportContext& c, size_t input, int64_t heads) {
   const Shape shape = c.shape(input);
   if (shape.size() != 3 || heads < 1 || shape[2] % heads != 0)
     throw Unsupported("input {} of shape {} with {} heads", input, to_string(shape), heads);
@@ -42,8 +32,8 @@ void linear_attention(ImportContext& c) {
     throw Unsupported("update_rule \"{}\" without its decay or beta", rule);
   const DType dtype = c.type(0).dtype;
   const int64_t heads = c.get_int("q_num_heads", 0), kv_heads = c.get_int("kv_num_heads", 0);
-  ValueId query = with_heads(c, 0, heads);
-  const ValueId key = with_heads(c, 1, kv_heads), value = with_heads(c, 2, kv_heads);
+  ValueId query = packed_heads(c, 0, heads);
+  const ValueId key = packed_heads(c, 1, kv_heads), value = packed_heads(c, 2, kv_heads);
   const Shape q = c.type_of(query).shape, v = c.type_of(value).shape;
   const int64_t batch = q[0], steps = q[2], key_size = q[3], value_size = v[3];
   if (heads % kv_heads != 0) throw Unsupported("{} heads of queries over {}", heads, kv_heads);
@@ -55,13 +45,13 @@ void linear_attention(ImportContext& c) {
   query = c.add("Mul", {query, c.scalar(scale, dtype)});
   query = c.reshape(query, {batch, kv_heads, group, steps, key_size});
   ValueId decay = kNoValue, beta = kNoValue;
-  if (gated) decay = c.add("Exp", {with_heads(c, 4, kv_heads)});
-  if (delta) beta = with_heads(c, 5, c.shape(5).at(2));
+  if (gated) decay = c.add("Exp", {packed_heads(c, 4, kv_heads)});
+  if (delta) beta = packed_heads(c, 5, c.shape(5).at(2));
 
   ValueId state = c.has(3) ? c.value(3) : zeros(c, {batch, kv_heads, key_size, value_size}, dtype);
   std::vector<ValueId> outputs;
   for (int64_t t = 0; t < steps; ++t) {
-    const auto at = [&](ValueId x) { return part(c, x, 2, t, t + 1); };  // [batch, heads, 1, size]
+    const auto at = [&](ValueId x) { return c.part(x, 2, t, t + 1); };  // [batch, heads, 1, size]
     const ValueId k = at(key);
     ValueId news = at(value);
     if (gated) {
@@ -74,8 +64,7 @@ void linear_attention(ImportContext& c) {
     }
     const ValueId taken = c.add("MatMul", {k, news}, {{"transpose_a", int64_t{1}}});
     state = c.add("Add", {state, taken});
-    const ValueId asked =
-        c.reshape(part(c, query, 3, t, t + 1), {batch, kv_heads, group, key_size});
+    const ValueId asked = c.reshape(c.part(query, 3, t, t + 1), {batch, kv_heads, group, key_size});
     const ValueId answer = c.add("MatMul", {asked, state});
     outputs.push_back(c.reshape(answer, {batch, 1, heads * value_size}));
   }
@@ -83,10 +72,11 @@ void linear_attention(ImportContext& c) {
   c.result(state, 1);
 }
 
-constexpr ImportRule kRules[] = {{"LinearAttention", linear_attention}};
-
 }  // namespace
 
-std::span<const ImportRule> linear_attention_rules() { return kRules; }
+std::span<const ImportRule> linear_attention_rules() {
+  static constexpr ImportRule kRules[] = {{"LinearAttention", linear_attention}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -18,13 +18,14 @@ void negative_log_likelihood(ImportContext& c) {
   c.result(c.add("NegativeLogLikelihood", c.values(), loss_attributes(c)));
 }
 
-constexpr ImportRule kRules[] = {
-    {"SoftmaxCrossEntropyLoss", softmax_cross_entropy},
-    {"NegativeLogLikelihoodLoss", negative_log_likelihood},
-};
-
 }  // namespace
 
-std::span<const ImportRule> loss_rules() { return kRules; }
+std::span<const ImportRule> loss_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"SoftmaxCrossEntropyLoss", softmax_cross_entropy},
+      {"NegativeLogLikelihoodLoss", negative_log_likelihood},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -136,13 +136,14 @@ void trilu(ImportContext& c) {
 
 void identity(ImportContext& c) { c.result(c.operand(0)); }
 
-constexpr ImportRule kRules[] = {
-    {"Concat", concat}, {"Split", split}, {"Slice", slice},
-    {"Pad", pad},       {"Trilu", trilu}, {"Identity", identity},
-};
-
 }  // namespace
 
-std::span<const ImportRule> movement_rules() { return kRules; }
+std::span<const ImportRule> movement_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Concat", concat}, {"Split", split}, {"Slice", slice},
+      {"Pad", pad},       {"Trilu", trilu}, {"Identity", identity},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

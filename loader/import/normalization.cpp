@@ -156,18 +156,19 @@ void lp_normalization(ImportContext& c) {
   c.result(c.add("Div", {x, p == 1 ? safe : c.add("Sqrt", {safe})}));
 }
 
-constexpr ImportRule kRules[] = {
-    {"BatchNormalization", batch_normalization},
-    {"LayerNormalization", layer_normalization},
-    {"InstanceNormalization", instance_normalization},
-    {"GroupNormalization", group_normalization},
-    {"RMSNormalization", rms_normalization},
-    {"MeanVarianceNormalization", mean_variance_normalization},
-    {"LpNormalization", lp_normalization},
-};
-
 }  // namespace
 
-std::span<const ImportRule> normalization_rules() { return kRules; }
+std::span<const ImportRule> normalization_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"BatchNormalization", batch_normalization},
+      {"LayerNormalization", layer_normalization},
+      {"InstanceNormalization", instance_normalization},
+      {"GroupNormalization", group_normalization},
+      {"RMSNormalization", rms_normalization},
+      {"MeanVarianceNormalization", mean_variance_normalization},
+      {"LpNormalization", lp_normalization},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

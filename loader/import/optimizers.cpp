@@ -111,14 +111,15 @@ void adam(ImportContext& c) {
   }
 }
 
-constexpr ImportRule kRules[] = {
-    {"ai.onnx.preview.training::Momentum", momentum},
-    {"ai.onnx.preview.training::Adagrad", adagrad},
-    {"ai.onnx.preview.training::Adam", adam},
-};
-
 }  // namespace
 
-std::span<const ImportRule> optimizer_rules() { return kRules; }
+std::span<const ImportRule> optimizer_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"ai.onnx.preview.training::Momentum", momentum},
+      {"ai.onnx.preview.training::Adagrad", adagrad},
+      {"ai.onnx.preview.training::Adam", adam},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -167,19 +167,20 @@ void max_unpool(ImportContext& c) {
   }
 }
 
-constexpr ImportRule kRules[] = {
-    {"MaxPool", max_pool},
-    {"AveragePool", average_pool},
-    {"LpPool", lp_pool},
-    {"GlobalAveragePool", global_average_pool},
-    {"GlobalMaxPool", global_max_pool},
-    {"GlobalLpPool", global_lp_pool},
-    {"LRN", lrn},
-    {"MaxUnpool", max_unpool},
-};
-
 }  // namespace
 
-std::span<const ImportRule> pooling_rules() { return kRules; }
+std::span<const ImportRule> pooling_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"MaxPool", max_pool},
+      {"AveragePool", average_pool},
+      {"LpPool", lp_pool},
+      {"GlobalAveragePool", global_average_pool},
+      {"GlobalMaxPool", global_max_pool},
+      {"GlobalLpPool", global_lp_pool},
+      {"LRN", lrn},
+      {"MaxUnpool", max_unpool},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -54,10 +54,11 @@ void gemm(ImportContext& c) {
 
 void determinant(ImportContext& c) { c.result(c.add("Det", {c.value(0)})); }
 
-constexpr ImportRule kRules[] = {{"MatMul", matmul}, {"Gemm", gemm}, {"Det", determinant}};
-
 }  // namespace
 
-std::span<const ImportRule> product_rules() { return kRules; }
+std::span<const ImportRule> product_rules() {
+  static constexpr ImportRule kRules[] = {{"MatMul", matmul}, {"Gemm", gemm}, {"Det", determinant}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -122,13 +122,14 @@ void random(ImportContext& c) {
   c.result(tensor);
 }
 
-constexpr ImportRule kRules[] = {
-    {"Bernoulli", bernoulli},     {"Multinomial", multinomial}, {"RandomNormal", random},
-    {"RandomNormalLike", random}, {"RandomUniform", random},    {"RandomUniformLike", random},
-};
-
 }  // namespace
 
-std::span<const ImportRule> random_rules() { return kRules; }
+std::span<const ImportRule> random_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Bernoulli", bernoulli},     {"Multinomial", multinomial}, {"RandomNormal", random},
+      {"RandomNormalLike", random}, {"RandomUniform", random},    {"RandomUniformLike", random},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -265,10 +265,11 @@ void rnn(ImportContext& c) {
   state_result(c, r, h, 1);
 }
 
-constexpr ImportRule kRules[] = {{"LSTM", lstm}, {"GRU", gru}, {"RNN", rnn}};
-
 }  // namespace
 
-std::span<const ImportRule> recurrent_rules() { return kRules; }
+std::span<const ImportRule> recurrent_rules() {
+  static constexpr ImportRule kRules[] = {{"LSTM", lstm}, {"GRU", gru}, {"RNN", rnn}};
+  return kRules;
+}
 
 }  // namespace headrace

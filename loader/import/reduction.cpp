@@ -43,7 +43,7 @@ ValueId reduce(ImportContext& c, const std::string& op, ValueId x, const Reducti
   return reduction.nothing ? x : c.add(op, {x}, reduction.attributes());
 }
 
-void same(ImportContext& c) {
+void same_reduction(ImportContext& c) {
   const Reduction reduction = reduction_of(c);
   if (reduction.nothing) {
     c.result(c.operand(0));
@@ -92,16 +92,22 @@ void log_sum_exp(ImportContext& c) {
   c.result(c.reshape(kept, shape));
 }
 
-constexpr ImportRule kRules[] = {
-    {"ReduceSum", same},       {"ReduceMean", same},
-    {"ReduceMax", same},       {"ReduceMin", same},
-    {"ReduceProd", same},      {"ReduceL1", l1},
-    {"ReduceL2", l2},          {"ReduceSumSquare", sum_square},
-    {"ReduceLogSum", log_sum}, {"ReduceLogSumExp", log_sum_exp},
-};
-
 }  // namespace
 
-std::span<const ImportRule> reduction_rules() { return kRules; }
+std::span<const ImportRule> reduction_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"ReduceSum", same_reduction},
+      {"ReduceMean", same_reduction},
+      {"ReduceMax", same_reduction},
+      {"ReduceMin", same_reduction},
+      {"ReduceProd", same_reduction},
+      {"ReduceL1", l1},
+      {"ReduceL2", l2},
+      {"ReduceSumSquare", sum_square},
+      {"ReduceLogSum", log_sum},
+      {"ReduceLogSumExp", log_sum_exp},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

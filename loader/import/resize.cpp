@@ -207,13 +207,14 @@ void resize(ImportContext& c) {
   resample(c, std::move(axes), std::move(samplings), c.get_float("extrapolation_value", 0));
 }
 
-constexpr ImportRule kRules[] = {
-    {"Resize", resize},
-    {"Upsample", upsample},
-};
-
 }  // namespace
 
-std::span<const ImportRule> resize_rules() { return kRules; }
+std::span<const ImportRule> resize_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Resize", resize},
+      {"Upsample", upsample},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -3,16 +3,6 @@
 namespace headrace {
 namespace {
 
-// Entries [begin, end) of the last axis.
-ValueId part(ImportContext& c, ValueId x, int64_t begin, int64_t end) {
-  Shape ends = c.type_of(x).shape, starts(ends.size(), 0);
-  if (begin == 0 && end == ends.back()) return x;
-  starts.back() = begin;
-  ends.back() = end;
-  return c.add("Slice", {x},
-               {{"starts", starts}, {"ends", ends}, {"steps", Shape(starts.size(), 1)}});
-}
-
 // Turns the last dimensions of the embedding by the angles of its position: pairs are an element of
 // the first half with its fellow of the second or, interleaved, neighbours.
 void rotary_embedding(ImportContext& c) {
@@ -44,10 +34,10 @@ void rotary_embedding(ImportContext& c) {
     return c.reshape(value, angles);
   };
   const ValueId cosine = cache(1), sine = cache(2);
-  const ValueId inside = part(c, x, 0, turned);
+  const ValueId inside = c.part(x, 3, 0, turned);
   const bool interleaved = c.get_int("interleaved", 0) != 0;
   const auto half = [&](int64_t which) {
-    if (!interleaved) return part(c, inside, which * turned / 2, (which + 1) * turned / 2);
+    if (!interleaved) return c.part(inside, 3, which * turned / 2, (which + 1) * turned / 2);
     Shape starts(4, 0), ends = c.type_of(inside).shape, steps(4, 1);
     starts[3] = which;
     steps[3] = 2;
@@ -66,14 +56,15 @@ void rotary_embedding(ImportContext& c) {
   ValueId result = c.add("Concat", {real, imaginary}, {{"axis", last}});
   result = c.reshape(result, c.type_of(inside).shape);
   if (turned < shape[3])
-    result = c.add("Concat", {result, part(c, x, turned, shape[3])}, {{"axis", int64_t{3}}});
+    result = c.add("Concat", {result, c.part(x, 3, turned, shape[3])}, {{"axis", int64_t{3}}});
   c.result(c.reshape(result, original));
 }
 
-constexpr ImportRule kRules[] = {{"RotaryEmbedding", rotary_embedding}};
-
 }  // namespace
 
-std::span<const ImportRule> rotary_embedding_rules() { return kRules; }
+std::span<const ImportRule> rotary_embedding_rules() {
+  static constexpr ImportRule kRules[] = {{"RotaryEmbedding", rotary_embedding}};
+  return kRules;
+}
 
 }  // namespace headrace

@@ -7,7 +7,7 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kLargestConstant = int64_t{1} << 26;  // elements
+constexpr int64_t kLargestGrid = int64_t{1} << 26;  // elements
 
 ValueId constant_like(ImportContext& c, DType dtype, const Shape& shape,
                       const std::vector<double>& values) {
@@ -45,7 +45,7 @@ void col2im(ImportContext& c) {
   }
   if (element_count(std::span(columns).subspan(2)) != x[2])
     throw Unsupported("{} columns where {} fit", x[2], to_string(columns));
-  if (x[1] > kLargestConstant / cells) throw Unsupported("blocks of {} cells", cells);
+  if (x[1] > kLargestGrid / cells) throw Unsupported("blocks of {} cells", cells);
   std::vector<double> ones(static_cast<size_t>(x[1] * cells), 0);
   for (int64_t row = 0; row < x[1]; ++row) ones[static_cast<size_t>(row * cells + row % cells)] = 1;
   const DType dtype = c.type(0).dtype;
@@ -104,7 +104,7 @@ void affine_grid(ImportContext& c) {
   for (const int64_t length : plane)
     if (length < 1) throw Unsupported("a grid of {}", to_string(size));
   const int64_t points = element_count(plane);
-  if (points > kLargestConstant) throw Unsupported("a grid of {}", to_string(size));
+  if (points > kLargestGrid) throw Unsupported("a grid of {}", to_string(size));
   std::vector<double> grid;
   for (int64_t p = 0; p < points; ++p) {
     int64_t rest = p;
@@ -236,15 +236,16 @@ void deform_conv(ImportContext& c) {
   c.result(c.has(3) ? c.add("Add", {y, c.reshape(c.value(3), {w[0], 1, 1})}) : y);
 }
 
-constexpr ImportRule kRules[] = {
-    {"Col2Im", col2im},           {"CenterCropPad", center_crop_pad},
-    {"AffineGrid", affine_grid},  {"CausalConvWithState", causal_conv},
-    {"GridSample", grid_sample},  {"RoiAlign", roi_align},
-    {"MaxRoiPool", max_roi_pool}, {"DeformConv", deform_conv},
-};
-
 }  // namespace
 
-std::span<const ImportRule> sampling_rules() { return kRules; }
+std::span<const ImportRule> sampling_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Col2Im", col2im},           {"CenterCropPad", center_crop_pad},
+      {"AffineGrid", affine_grid},  {"CausalConvWithState", causal_conv},
+      {"GridSample", grid_sample},  {"RoiAlign", roi_align},
+      {"MaxRoiPool", max_roi_pool}, {"DeformConv", deform_conv},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

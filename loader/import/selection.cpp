@@ -149,10 +149,12 @@ void non_max_suppression(ImportContext& c) {
   c.result(make_host_tensor<int64_t>({static_cast<int64_t>(selected.size() / 3), 3}, selected));
 }
 
-constexpr ImportRule kRules[] = {{"Unique", unique}, {"NonMaxSuppression", non_max_suppression}};
-
 }  // namespace
 
-std::span<const ImportRule> selection_rules() { return kRules; }
+std::span<const ImportRule> selection_rules() {
+  static constexpr ImportRule kRules[] = {{"Unique", unique},
+                                          {"NonMaxSuppression", non_max_suppression}};
+  return kRules;
+}
 
 }  // namespace headrace

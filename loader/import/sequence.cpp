@@ -96,19 +96,20 @@ void optional(ImportContext& c) {
 
 void optional_has_element(ImportContext& c) { c.result(scalar_tensor(c.has(0))); }
 
-constexpr ImportRule kRules[] = {
-    {"Optional", optional},
-    {"OptionalGetElement", optional},
-    {"OptionalHasElement", optional_has_element},
-    {"ConcatFromSequence", concat_from_sequence},
-    {"SequenceConstruct", sequence_construct},
-    {"SplitToSequence", split_to_sequence},
-    {"SequenceAt", sequence_at},
-    {"SequenceLength", sequence_length},
-};
-
 }  // namespace
 
-std::span<const ImportRule> sequence_rules() { return kRules; }
+std::span<const ImportRule> sequence_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Optional", optional},
+      {"OptionalGetElement", optional},
+      {"OptionalHasElement", optional_has_element},
+      {"ConcatFromSequence", concat_from_sequence},
+      {"SequenceConstruct", sequence_construct},
+      {"SplitToSequence", split_to_sequence},
+      {"SequenceAt", sequence_at},
+      {"SequenceLength", sequence_length},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

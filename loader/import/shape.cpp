@@ -188,22 +188,23 @@ void shape(ImportContext& c) {
 
 void size(ImportContext& c) { c.result(scalar_tensor<int64_t>(c.type(0).elements())); }
 
-constexpr ImportRule kRules[] = {
-    {"Reshape", reshape},
-    {"Flatten", flatten},
-    {"Squeeze", squeeze},
-    {"Unsqueeze", unsqueeze},
-    {"Transpose", transpose},
-    {"Expand", expand},
-    {"Tile", tile},
-    {"DepthToSpace", depth_to_space},
-    {"SpaceToDepth", space_to_depth},
-    {"Shape", shape},
-    {"Size", size},
-};
-
 }  // namespace
 
-std::span<const ImportRule> shape_rules() { return kRules; }
+std::span<const ImportRule> shape_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"Reshape", reshape},
+      {"Flatten", flatten},
+      {"Squeeze", squeeze},
+      {"Unsqueeze", unsqueeze},
+      {"Transpose", transpose},
+      {"Expand", expand},
+      {"Tile", tile},
+      {"DepthToSpace", depth_to_space},
+      {"SpaceToDepth", space_to_depth},
+      {"Shape", shape},
+      {"Size", size},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

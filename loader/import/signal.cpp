@@ -23,7 +23,8 @@ std::vector<double> zeros(int64_t rows, int64_t columns) {
   return std::vector<double>(static_cast<size_t>(rows * columns), 0.0);
 }
 
-ValueId constant(ImportContext& c, Shape shape, const std::vector<double>& values, DType dtype) {
+ValueId known_tensor(ImportContext& c, Shape shape, const std::vector<double>& values,
+                     DType dtype) {
   return c.cast(c.add_constant(make_host_tensor<double>(std::move(shape), values)), dtype);
 }
 
@@ -47,7 +48,7 @@ void window(ImportContext& c) {
     const double phase = 2 * kPi * static_cast<double>(n) / static_cast<double>(period);
     values[static_cast<size_t>(n)] = a.a0 - a.a1 * std::cos(phase) + a.a2 * std::cos(2 * phase);
   }
-  c.result(constant(c, {size}, values, output_dtype(c)));
+  c.result(known_tensor(c, {size}, values, output_dtype(c)));
 }
 
 // Triangular bands of equal width on the mel scale, over the bins of a one-sided spectrum.
@@ -79,7 +80,7 @@ void mel_weight_matrix(ImportContext& c) {
     for (int64_t bin = top + 1; bin < to; ++bin)
       weight(bin) = static_cast<double>(to - bin) / static_cast<double>(to - top);
   }
-  c.result(constant(c, {bins, bands}, values, output_dtype(c)));
+  c.result(known_tensor(c, {bins, bands}, values, output_dtype(c)));
 }
 
 // A discrete Fourier transform as the matrix of a linear map on (element, part) pairs, part 0 the
@@ -122,7 +123,7 @@ struct Transform {
     Shape shape = c.type_of(x).shape;
     const int64_t rows = given * parts_in, columns = elements_out() * parts_out();
     const ValueId lines = c.reshape(x, {rows == 0 ? 0 : element_count(shape) / rows, rows});
-    const ValueId map = constant(c, {rows, columns}, matrix(), c.type_of(x).dtype);
+    const ValueId map = known_tensor(c, {rows, columns}, matrix(), c.type_of(x).dtype);
     shape[shape.size() - 2] = elements_out();
     shape.back() = parts_out();
     return c.reshape(c.add("MatMul", {lines, map}), shape);
@@ -183,17 +184,18 @@ void stft(ImportContext& c) {
   c.result(transform.apply(c, x));
 }
 
-constexpr ImportRule kRules[] = {
-    {"HannWindow", window},
-    {"HammingWindow", window},
-    {"BlackmanWindow", window},
-    {"MelWeightMatrix", mel_weight_matrix},
-    {"DFT", dft},
-    {"STFT", stft},
-};
-
 }  // namespace
 
-std::span<const ImportRule> signal_rules() { return kRules; }
+std::span<const ImportRule> signal_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"HannWindow", window},
+      {"HammingWindow", window},
+      {"BlackmanWindow", window},
+      {"MelWeightMatrix", mel_weight_matrix},
+      {"DFT", dft},
+      {"STFT", stft},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

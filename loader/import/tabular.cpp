@@ -112,17 +112,18 @@ void feature_vectorizer(ImportContext& c) {
   c.result(c.add("Concat", parts, {{"axis", int64_t{1}}}));
 }
 
-constexpr ImportRule kRules[] = {
-    {"ai.onnx.ml::Scaler", scaler},
-    {"ai.onnx.ml::Normalizer", normalizer},
-    {"ai.onnx.ml::Binarizer", binarizer},
-    {"ai.onnx.ml::Imputer", imputer},
-    {"ai.onnx.ml::ArrayFeatureExtractor", array_feature_extractor},
-    {"ai.onnx.ml::FeatureVectorizer", feature_vectorizer},
-};
-
 }  // namespace
 
-std::span<const ImportRule> tabular_rules() { return kRules; }
+std::span<const ImportRule> tabular_rules() {
+  static constexpr ImportRule kRules[] = {
+      {"ai.onnx.ml::Scaler", scaler},
+      {"ai.onnx.ml::Normalizer", normalizer},
+      {"ai.onnx.ml::Binarizer", binarizer},
+      {"ai.onnx.ml::Imputer", imputer},
+      {"ai.onnx.ml::ArrayFeatureExtractor", array_feature_extractor},
+      {"ai.onnx.ml::FeatureVectorizer", feature_vectorizer},
+  };
+  return kRules;
+}
 
 }  // namespace headrace

@@ -20,7 +20,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using Ints = std::vector<int64_t>;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr int64_t kBatch = 2, kHeads = 3, kQueries = 4, kKeys = 5, kWidth = 8;
 
 bool want_all(const Node&, const std::vector<TensorType>&, const std::vector<TensorType>&) {
@@ -136,7 +136,7 @@ TEST(FuseAttention, ByDividedScores) {
 
 // As PyTorch's exporters write it: the root of the scale on both operands, a causal mask of -inf.
 TEST(FuseAttention, ByScaledOperandsAndACausalMask) {
-  for (const float hidden : {-kInfinity, std::numeric_limits<float>::lowest(), -1e9F}) {
+  for (const float hidden : {-kInf, std::numeric_limits<float>::lowest(), -1e9F}) {
     Heads b(kKeys, kKeys);
     const auto scores = b("MatMul", {b.times(b.q(), 0.5), b.times(b.k_t(), 0.5)});
     const auto masked = b("Add", {scores, b.causal_mask(hidden)});
@@ -151,7 +151,7 @@ TEST(FuseAttention, ThroughAMatrixPerHeadAndBehindAGuard) {
   const auto k_t = b("Reshape", {b.transposed(flat, {0, 2, 1})},
                      {{"shape", Shape{kBatch, kHeads, kWidth, kKeys}}});
   const auto scores = b("MatMul", {b.times(b.q(), 0.5), b.times(k_t, 0.5)});
-  const auto weights = b.softmax(b("Add", {scores, b.causal_mask(-kInfinity)}));
+  const auto weights = b.softmax(b("Add", {scores, b.causal_mask(-kInf)}));
   const auto guarded = b("Where", {b("IsNaN", {weights}), b.number(0), weights});
   expect_fused(b, b.mixed(guarded), 0.25, true, 3);
 }
@@ -162,9 +162,9 @@ TEST(FuseAttention, BySelectedScores) {
     Heads b(kKeys, kKeys);
     const auto scores = b.times(b("MatMul", {b.q(), b.k_t()}), 0.25);
     const auto masked =
-        shown_first ? b("Where", {b.tril(), scores, b.number(-kInfinity)})
+        shown_first ? b("Where", {b.tril(), scores, b.number(-kInf)})
                     : b("Where", {b.constant<bool>({1, kKeys}, {false, true, false, false, true}),
-                                  b.number(-kInfinity), scores});
+                                  b.number(-kInf), scores});
     expect_fused(b, b.mixed(b.softmax(masked)), 0.25, shown_first, shown_first ? 3 : 4);
   }
 }
@@ -182,7 +182,7 @@ TEST(FuseAttention, OtherMasksAreItsBias) {
 TEST(FuseAttention, ACausalMaskAndABias) {
   Heads b(kKeys, kKeys);
   const auto scores = b("MatMul", {b.q(), b.k_t()});
-  const auto causal = b("Add", {scores, b.causal_mask(-kInfinity)});
+  const auto causal = b("Add", {scores, b.causal_mask(-kInf)});
   const auto padded = b("Add", {causal, b.input("padding", {kBatch, 1, 1, kKeys})});
   expect_fused(b, b.mixed(b.softmax(padded)), 1, true, 4);
 }
@@ -191,7 +191,7 @@ TEST(FuseAttention, AWholeMaskWithoutADiagonalIsNoCausalOne) {
   Heads b(kKeys, kKeys);
   std::vector<float> strict;  // the diagonal, too, is hidden, but for the first row
   for (int64_t i = 0; i < kKeys; ++i)
-    for (int64_t j = 0; j < kKeys; ++j) strict.push_back(j < i || i + j == 0 ? 0 : -kInfinity);
+    for (int64_t j = 0; j < kKeys; ++j) strict.push_back(j < i || i + j == 0 ? 0 : -kInf);
   const auto scores = b("MatMul", {b.q(), b.k_t()});
   const auto masked = b("Add", {scores, b.constant<float>({kKeys, kKeys}, strict)});
   expect_fused(b, b.mixed(b.softmax(masked)), 1, false, 4);
@@ -199,7 +199,7 @@ TEST(FuseAttention, AWholeMaskWithoutADiagonalIsNoCausalOne) {
 
 TEST(FuseAttention, NotWhereARowSeesNoKey) {
   Heads b(2, 2);
-  const auto mask = b.constant<float>({2, 2}, {-kInfinity, -kInfinity, 0, 0});
+  const auto mask = b.constant<float>({2, 2}, {-kInf, -kInf, 0, 0});
   const auto scores = b("Add", {b("MatMul", {b.q(), b.k_t()}), mask});
   EXPECT_THAT(operators(fused(b, b.mixed(b.softmax(scores)))), Not(Contains("Attention")));
 }

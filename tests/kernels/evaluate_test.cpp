@@ -3,15 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/kernels/tensors.h"
+
 namespace headrace {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-HostTensor floats(Shape shape, std::vector<float> values) {
-  return make_host_tensor<float>(std::move(shape), values);
-}
 
 Node node(std::string op, size_t inputs, Attributes attributes = {}) {
   Node n;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/evaluate.h"
+#include "tests/kernels/tensors.h"
 
 // Answers worked out by hand, where finite differences cannot tell right from wrong.
 namespace headrace {
@@ -17,9 +18,6 @@ using testing::ElementsAreArray;
 
 using Ints = std::vector<int64_t>;
 
-HostTensor floats(Shape shape, std::vector<float> values) {
-  return make_host_tensor<float>(std::move(shape), values);
-}
 HostTensor integers(Shape shape, std::vector<int64_t> values) {
   return make_host_tensor<int64_t>(std::move(shape), values);
 }

@@ -7,14 +7,14 @@ namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
-struct Form {
+struct AttentionForm {
   int64_t queries, keys, width, value_width;
   int64_t causal = 0;
   Shape bias = {};
   int hidden_every = 0;  // each such entry of the bias is -inf
 };
 
-OperatorRow row_of(const Form& f, DType dtype) {
+OperatorRow row_of(const AttentionForm& f, DType dtype) {
   constexpr int64_t kBatch = 2, kHeads = 3;
   const auto heads = [&](int64_t rows, int64_t width) {
     InputSpec spec = f32({kBatch, kHeads, rows, width});
@@ -35,7 +35,7 @@ OperatorRow row_of(const Form& f, DType dtype) {
 }  // namespace
 
 void add_attention_rows(Table& t) {
-  const Form forms[] = {
+  const AttentionForm forms[] = {
       {5, 5, 4, 4},
       {5, 7, 4, 6},
       {7, 7, 8, 8, 1},
@@ -48,7 +48,7 @@ void add_attention_rows(Table& t) {
       {5, 7, 4, 6, 0, {2, 3, 5, 7}},
       {6, 6, 4, 4, 1, {3, 1, 6}},
   };
-  for (const Form& form : forms) t.push_back(row_of(form, DType::f32));
+  for (const AttentionForm& form : forms) t.push_back(row_of(form, DType::f32));
 }
 
 const std::vector<OperatorRow>& narrow_table() {
@@ -70,7 +70,7 @@ const std::vector<OperatorRow>& narrow_table() {
                    {{"transpose_a", 0_i}, {"transpose_b", 1_i}},
                    {in({2, 3, 16, 24}), in({2, 3, 40, 24})}});
       // Widths in eights, and what a card's library has a kernel for or not.
-      const Form forms[] = {
+      const AttentionForm forms[] = {
           {64, 64, 32, 32, 1},
           {64, 64, 16, 16},
           {37, 53, 64, 64},
@@ -84,7 +84,7 @@ const std::vector<OperatorRow>& narrow_table() {
           {64, 64, 32, 32, 0, {1, 3, 64, 64}},
           {64, 64, 32, 32, 1, {2, 3, 64, 64}},
       };
-      for (const Form& form : forms) t.push_back(row_of(form, dtype));
+      for (const AttentionForm& form : forms) t.push_back(row_of(form, dtype));
     }
     return t;
   }();

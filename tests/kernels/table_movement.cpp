@@ -69,7 +69,7 @@ void add_padding_rows(Table& t) {
   t.push_back({"Pad", pad({1, 2}, "constant", 7), {i64({5}, -9, 9)}});
 }
 
-void add_gather_rows(Table& t) {
+void add_slice_rows_of_gather(Table& t) {
   t.push_back({"Gather", {{"axis", 0_i}}, {f32({9, 16}), i64({2, 5}, -9, 8)}});
   t.push_back({"Gather", {{"axis", 0_i}}, {f32({9, 5}), i32({7}, 0, 8)}});
   t.push_back({"Gather", {{"axis", 1_i}}, {f32({3, 6, 4}), i64({5}, 0, 5)}});
@@ -97,7 +97,7 @@ void add_movement_rows(Table& table) {
   add_layout_rows(table);
   add_part_rows(table);
   add_padding_rows(table);
-  add_gather_rows(table);
+  add_slice_rows_of_gather(table);
 }
 
 }  // namespace headrace

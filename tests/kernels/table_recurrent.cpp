@@ -5,7 +5,7 @@ namespace {
 
 using Floats = std::vector<double>;
 
-struct Form {
+struct RecurrentForm {
   int64_t steps, rows, hidden;
 };
 
@@ -27,21 +27,21 @@ Attributes gru_cell(int64_t linear_before_reset, int64_t reverse = 0, double cli
   return a;
 }
 
-InputSpec matrix(int64_t gates, const Form& f) {
+InputSpec matrix(int64_t gates, const RecurrentForm& f) {
   return f32({gates * f.hidden, f.hidden}, -0.5, 0.5);
 }
-InputSpec sequence(int64_t gates, const Form& f) {
+InputSpec sequence(int64_t gates, const RecurrentForm& f) {
   return f32({f.steps, f.rows, gates * f.hidden});
 }
-InputSpec state(const Form& f) { return f32({f.rows, f.hidden}); }
-InputSpec lengths(const Form& f) { return i32({f.rows}, 0, static_cast<double>(f.steps)); }
+InputSpec state(const RecurrentForm& f) { return f32({f.rows, f.hidden}); }
+InputSpec lengths(const RecurrentForm& f) { return i32({f.rows}, 0, static_cast<double>(f.steps)); }
 
 // Small, of a vector's length, beyond a loop's block; one step of one row.
-constexpr Form kForms[] = {{4, 3, 5}, {3, 2, 16}, {2, 2, 130}, {1, 1, 8}};
-constexpr Form kSmall = {4, 3, 5};
+constexpr RecurrentForm kForms[] = {{4, 3, 5}, {3, 2, 16}, {2, 2, 130}, {1, 1, 8}};
+constexpr RecurrentForm kSmall = {4, 3, 5};
 
 void add_lstm_rows(Table& t) {
-  const auto row = [&](const Form& f, Attributes a, InputSpec peepholes, InputSpec lengths,
+  const auto row = [&](const RecurrentForm& f, Attributes a, InputSpec peepholes, InputSpec lengths,
                        std::vector<size_t> outputs) {
     t.push_back({"LstmSequence",
                  std::move(a),
@@ -50,7 +50,7 @@ void add_lstm_rows(Table& t) {
                  std::move(outputs)});
   };
   const InputSpec peepholes = f32({3 * kSmall.hidden});
-  for (const Form& f : kForms) row(f, lstm_cell(), absent(), absent(), {0, 1, 2});
+  for (const RecurrentForm& f : kForms) row(f, lstm_cell(), absent(), absent(), {0, 1, 2});
   for (int64_t reverse : {0, 1}) {
     row(kSmall, lstm_cell(reverse), absent(), lengths(kSmall), {0, 1, 2});
     row(kSmall, lstm_cell(reverse), peepholes, lengths(kSmall), {0, 1, 2});
@@ -67,7 +67,7 @@ void add_lstm_rows(Table& t) {
 }
 
 void add_gru_rows(Table& t) {
-  const auto row = [&](const Form& f, Attributes a, InputSpec bias, InputSpec lengths,
+  const auto row = [&](const RecurrentForm& f, Attributes a, InputSpec bias, InputSpec lengths,
                        std::vector<size_t> outputs) {
     t.push_back({"GruSequence",
                  std::move(a),
@@ -75,7 +75,7 @@ void add_gru_rows(Table& t) {
                  std::move(outputs)});
   };
   for (int64_t linear : {0, 1}) {
-    for (const Form& f : kForms) row(f, gru_cell(linear), absent(), absent(), {0, 1});
+    for (const RecurrentForm& f : kForms) row(f, gru_cell(linear), absent(), absent(), {0, 1});
     for (int64_t reverse : {0, 1})
       row(kSmall, gru_cell(linear, reverse), absent(), lengths(kSmall), {0, 1});
     row(kSmall, gru_cell(linear, 0, 0.4), absent(), absent(), {0, 1});
@@ -89,14 +89,14 @@ void add_gru_rows(Table& t) {
 }
 
 void add_rnn_rows(Table& t) {
-  const auto row = [&](const Form& f, Attributes a, InputSpec lengths,
+  const auto row = [&](const RecurrentForm& f, Attributes a, InputSpec lengths,
                        std::vector<size_t> outputs) {
     t.push_back({"RnnSequence",
                  std::move(a),
                  {sequence(1, f), matrix(1, f), state(f), std::move(lengths)},
                  std::move(outputs)});
   };
-  for (const Form& f : kForms) row(f, cell("tanh", {0}, {0}, 0), absent(), {0, 1});
+  for (const RecurrentForm& f : kForms) row(f, cell("tanh", {0}, {0}, 0), absent(), {0, 1});
   for (int64_t reverse : {0, 1})
     row(kSmall, cell("tanh", {0}, {0}, reverse), lengths(kSmall), {0, 1});
   row(kSmall, cell("tanh", {0}, {0}, 0, 0.5), absent(), {1});

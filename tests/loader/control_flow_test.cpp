@@ -9,7 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string refusal(const std::string& body, int opset = 18) {
+std::string body_refusal(const std::string& body, int opset = 18) {
   try {
     load_text(body, opset);
   } catch (const Error& error) {
@@ -49,25 +49,26 @@ TEST(ControlFlow, LoopsWithoutAPassGiveWhatWentIn) {
 }
 
 TEST(ControlFlow, WhatDataDecideIsRefused) {
-  EXPECT_THAT(refusal(R"(g (float[2] x, int64 m) => (float[2] y) <bool go = {1}>
+  EXPECT_THAT(body_refusal(R"(g (float[2] x, int64 m) => (float[2] y) <bool go = {1}>
 { y = Loop(m, go, x) <body = step (int64 i, bool c, float[2] h) => (bool d, float[2] k)
   { d = Identity(c) k = Neg(h) }> })"),
               HasSubstr("its trip count (input 0, 'm') is computed from data"));
-  EXPECT_THAT(refusal(R"(g (float[1] x) => (float[1] y) <int64 m = {4}, bool go = {1}>
+  EXPECT_THAT(body_refusal(R"(g (float[1] x) => (float[1] y) <int64 m = {4}, bool go = {1}>
 { y = Loop(m, go, x) <body = step (int64 i, bool c, float[1] h) => (bool d, float[1] k)
   { d = Less(h, x) k = Neg(h) }> })"),
               HasSubstr("the condition of its next pass is computed from data"));
 }
 
 TEST(ControlFlow, ATripCountThatAsksForTheMemoryOfTheMachineIsRefused) {
-  EXPECT_THAT(refusal(powers("9000000000000", "Identity(c)")), HasSubstr("more than 100000 nodes"));
+  EXPECT_THAT(body_refusal(powers("9000000000000", "Identity(c)")),
+              HasSubstr("more than 100000 nodes"));
 }
 
 TEST(ControlFlow, ANodeThatIsRefusedInABodyIsNamedOnce) {
-  EXPECT_THAT(refusal(R"(g (float[2] x) => (float[2] y) <int64 m = {4}, bool go = {1}>
+  EXPECT_THAT(body_refusal(R"(g (float[2] x) => (float[2] y) <int64 m = {4}, bool go = {1}>
 { y = Loop(m, go, x) <body = step (int64 i, bool c, float[2] h) => (bool d, float[2] k)
   { d = Identity(c) k = StringConcat(h, h) }> })",
-                      20),
+                           20),
               HasSubstr("1 of its nodes"));
 }
 

@@ -34,8 +34,8 @@ std::unique_ptr<Dataset> open(const std::string& path, std::vector<Field> inputs
   return open_dataset(path, inputs, targets);
 }
 
-std::string refusal(const std::string& path, std::vector<Field> inputs,
-                    std::vector<Field> targets) {
+std::string data_refusal(const std::string& path, std::vector<Field> inputs,
+                         std::vector<Field> targets) {
   return message_of<Error>([&] { open_dataset(path, inputs, targets); });
 }
 
@@ -145,26 +145,29 @@ TEST(ArrayDataset, EveryMismatchNamesFileFieldAndShapes) {
   write_npz(path, arrays);
   const Field label = field("labels", DType::i64, {});
   EXPECT_THAT(
-      refusal(path, {field("imagos", DType::f32, {4}), field("b", DType::f32, {})}, {label}),
+      data_refusal(path, {field("imagos", DType::f32, {4}), field("b", DType::f32, {})}, {label}),
       AllOf(HasSubstr("a.npz: no array named 'imagos' for a field f32[4]"),
             HasSubstr("did you mean 'images'")));
-  EXPECT_THAT(refusal(path, {field("images", DType::f32, {5})}, {label}),
+  EXPECT_THAT(data_refusal(path, {field("images", DType::f32, {5})}, {label}),
               AllOf(HasSubstr("a.npz: 'images': field 'images' expects f32[N, 5]"),
                     HasSubstr("found u8[6, 2, 2]")));
   // The same number of elements in another order of axes.
-  EXPECT_THAT(refusal(path, {field("wide", DType::f32, {2, 2, 3})}, {label}),
+  EXPECT_THAT(data_refusal(path, {field("wide", DType::f32, {2, 2, 3})}, {label}),
               HasSubstr("expects f32[N, 2, 2, 3], found f32[6, 3, 2, 2]"));
-  EXPECT_THAT(refusal(path, {field("short", DType::i64, {})}, {label}), HasSubstr("as integers"));
-  EXPECT_THAT(refusal(path, {field("images", DType::f32, {4})}, {field("short", DType::f32, {})}),
-              AllOf(HasSubstr("5 samples for field 'short'"), HasSubstr("6 for field 'images'")));
-  EXPECT_THAT(refusal(path, {field("scalar", DType::f32, {})}, {label}), HasSubstr("found f32[]"));
-  EXPECT_THAT(refusal(path, {field("images", DType::f32, {0})}, {label}), HasSubstr("empty"));
+  EXPECT_THAT(data_refusal(path, {field("short", DType::i64, {})}, {label}),
+              HasSubstr("as integers"));
+  EXPECT_THAT(
+      data_refusal(path, {field("images", DType::f32, {4})}, {field("short", DType::f32, {})}),
+      AllOf(HasSubstr("5 samples for field 'short'"), HasSubstr("6 for field 'images'")));
+  EXPECT_THAT(data_refusal(path, {field("scalar", DType::f32, {})}, {label}),
+              HasSubstr("found f32[]"));
+  EXPECT_THAT(data_refusal(path, {field("images", DType::f32, {0})}, {label}), HasSubstr("empty"));
   const auto narrow = open(path, {field("images", DType::i8, {4})}, {label});
   EXPECT_THAT(message_of<Error>([&] { values_of<int8_t>(*narrow, 0, {5}); }),
               HasSubstr("a.npz: 'images': field 'images': the value 200 does not fit"));
-  EXPECT_THAT(refusal(folder / "absent.npz", {label}, {}), HasSubstr("no such file"));
-  EXPECT_THAT(refusal(folder.write("a.txt", "x"), {label}, {}), HasSubstr("not a known kind"));
-  EXPECT_THAT(refusal(folder.path(), {label}, {}), HasSubstr("neither .npy files nor"));
+  EXPECT_THAT(data_refusal(folder / "absent.npz", {label}, {}), HasSubstr("no such file"));
+  EXPECT_THAT(data_refusal(folder.write("a.txt", "x"), {label}, {}), HasSubstr("not a known kind"));
+  EXPECT_THAT(data_refusal(folder.path(), {label}, {}), HasSubstr("neither .npy files nor"));
 }
 
 // --- IDX -----------------------------------------------------------------------------------------
@@ -198,11 +201,11 @@ TEST(IdxDataset, ByImagesFilePrefixOrFolderRawOrGzipped) {
   for (const char* name : {"train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "train", ""})
     expect_three_samples(folder / name);
   folder.write("t10k-images.idx3-ubyte", kImages);
-  EXPECT_THAT(refusal(folder / "t10k", {kPixels}, {kClass}),
+  EXPECT_THAT(data_refusal(folder / "t10k", {kPixels}, {kClass}),
               HasSubstr("t10k-labels.idx1-ubyte[.gz], are missing"));
   gzipped(folder, "t10k-labels.idx1-ubyte.gz", kLabels);
   expect_three_samples(folder / "t10k");
-  EXPECT_THAT(refusal(folder.path(), {kPixels}, {kClass}), HasSubstr("several IDX pairs"));
+  EXPECT_THAT(data_refusal(folder.path(), {kPixels}, {kClass}), HasSubstr("several IDX pairs"));
 }
 
 TEST(IdxDataset, WideElementsAreBigEndian) {
@@ -222,22 +225,22 @@ TEST(IdxDataset, EveryCutIsAnError) {
   folder.write("a-labels-idx1-ubyte", kLabels);
   for (size_t length = 0; length < kImages.size(); ++length) {
     folder.write("a-images-idx3-ubyte", kImages.substr(0, length));
-    EXPECT_THAT(refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images")) << length;
+    EXPECT_THAT(data_refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images")) << length;
   }
   std::filesystem::remove(folder / "a-images-idx3-ubyte");
   const std::string whole = read_whole(gzipped(folder, "a-images-idx3-ubyte.gz", kImages));
   for (size_t length = 1; length < whole.size(); ++length) {
     folder.write("a-images-idx3-ubyte.gz", whole.substr(0, length));
-    EXPECT_THAT(refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images")) << length;
+    EXPECT_THAT(data_refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images")) << length;
   }
   gzipped(folder, "a-images-idx3-ubyte.gz", kImages + "x");
-  EXPECT_THAT(refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("not what follows"));
+  EXPECT_THAT(data_refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("not what follows"));
   gzipped(folder, "a-images-idx3-ubyte.gz",
           std::string("\0\0\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16));
-  EXPECT_THAT(refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images"));
+  EXPECT_THAT(data_refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("a-images"));
   gzipped(folder, "a-images-idx3-ubyte.gz",
           std::string("\0\0\x08\x03\x7f\xff\xff\xff\0\1\0\0\0\0\0\1", 16));
-  EXPECT_THAT(refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("not what follows"));
+  EXPECT_THAT(data_refusal(folder / "a", {kPixels}, {kClass}), HasSubstr("not what follows"));
 }
 
 // --- tokens --------------------------------------------------------------------------------------
@@ -255,14 +258,16 @@ TEST(TokenDataset, TargetsAreTheNextTokens) {
   EXPECT_THAT(values_of<int32_t>(*data, 1, {2, 0}), ElementsAre(7, 8, 0x109, 1, 2, 3));
   EXPECT_EQ(data->integer_range(0), (std::pair<int64_t, int64_t>{0, 0x109}));
   EXPECT_EQ(open(path, {field("ids", DType::i64, {9})}, {})->samples(), 1);
-  EXPECT_THAT(refusal(path, {field("ids", DType::i64, {10})}, {}),
+  EXPECT_THAT(data_refusal(path, {field("ids", DType::i64, {10})}, {}),
               HasSubstr("10 tokens are too few"));
-  EXPECT_THAT(refusal(path, {field("ids", DType::f32, {3})}, {}), HasSubstr("tokens are integers"));
-  EXPECT_THAT(refusal(path, {field("ids", DType::i64, {3})}, {field("y", DType::i64, {4})}),
+  EXPECT_THAT(data_refusal(path, {field("ids", DType::f32, {3})}, {}),
+              HasSubstr("tokens are integers"));
+  EXPECT_THAT(data_refusal(path, {field("ids", DType::i64, {3})}, {field("y", DType::i64, {4})}),
               AllOf(HasSubstr("'y' expects i64[4]"), HasSubstr("'ids' are i64[3]")));
-  EXPECT_THAT(refusal(folder.write("odd.bin", content + "x"), {field("ids", DType::i64, {3})}, {}),
-              HasSubstr("21 bytes"));
-  EXPECT_THAT(refusal(folder.write("none.bin", ""), {field("ids", DType::i64, {3})}, {}),
+  EXPECT_THAT(
+      data_refusal(folder.write("odd.bin", content + "x"), {field("ids", DType::i64, {3})}, {}),
+      HasSubstr("21 bytes"));
+  EXPECT_THAT(data_refusal(folder.write("none.bin", ""), {field("ids", DType::i64, {3})}, {}),
               HasSubstr("0 tokens"));
 }
 
@@ -299,8 +304,8 @@ TEST(CsvDataset, FindsTheTargetColumn) {
 TEST(CsvDataset, ErrorsNameTheLine) {
   const TemporaryFolder folder;
   const auto error = [&](std::string_view text, Shape features = {2}) {
-    return refusal(folder.write("a.csv", text), {field("x", DType::f32, features)},
-                   {field("y", DType::i64, {})});
+    return data_refusal(folder.write("a.csv", text), {field("x", DType::f32, features)},
+                        {field("y", DType::i64, {})});
   };
   EXPECT_EQ(error("a,b,y\n1,2,3\n"), "");
   EXPECT_THAT(error("a,b,y\n1,2,3\n\n1,two,3\n"), HasSubstr("a.csv:4: column 'b': 'two' is not a"));

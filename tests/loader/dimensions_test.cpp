@@ -18,7 +18,7 @@ LoadOptions with(std::optional<int64_t> batch, std::map<std::string, int64_t> bi
   return options;
 }
 
-std::string refusal(const std::string& body, const LoadOptions& options) {
+std::string dimension_refusal(const std::string& body, const LoadOptions& options) {
   return message_of<Error>([&] { load_text(body, 18, options); });
 }
 
@@ -46,22 +46,24 @@ TEST(Dimensions, UnnamedLeadingOnesAreOneBatch) {
 }
 
 TEST(Dimensions, WhatIsLeftFreeNamesTheOptions) {
-  EXPECT_THAT(refusal(kFree, with({})),
+  EXPECT_THAT(dimension_refusal(kFree, with({})),
               AllOf(HasSubstr("--bind N=N"), HasSubstr("--bind T=N"), HasSubstr("--batch")));
-  EXPECT_THAT(refusal(kFree, with(4)), HasSubstr("--bind T=N"));
+  EXPECT_THAT(dimension_refusal(kFree, with(4)), HasSubstr("--bind T=N"));
 }
 
 TEST(Dimensions, OptionsThatDoNotFit) {
-  EXPECT_THAT(refusal(kFree, with(4, {{"T", 2}, {"Tt", 2}})), HasSubstr("did you mean 'T'?"));
-  EXPECT_THAT(refusal(kFree, with(4, {{"T", 0}})), HasSubstr("at least 1"));
-  EXPECT_THAT(refusal(kFree, with(4, {{"T", 2}, {"N", 3}})), HasSubstr("is bound to 3"));
+  EXPECT_THAT(dimension_refusal(kFree, with(4, {{"T", 2}, {"Tt", 2}})),
+              HasSubstr("did you mean 'T'?"));
+  EXPECT_THAT(dimension_refusal(kFree, with(4, {{"T", 0}})), HasSubstr("at least 1"));
+  EXPECT_THAT(dimension_refusal(kFree, with(4, {{"T", 2}, {"N", 3}})), HasSubstr("is bound to 3"));
   const std::string fixed = "g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }";
-  EXPECT_THAT(refusal(fixed, with(4)),
+  EXPECT_THAT(dimension_refusal(fixed, with(4)),
               AllOf(HasSubstr("the model's batch is fixed: input 'x' has 2 rows"),
                     HasSubstr("--batch / --microbatches is 2")));
-  EXPECT_EQ(refusal(fixed, with(2)), "");
-  EXPECT_THAT(refusal(fixed, with({}, {{"x:1", 4}})), HasSubstr("dimension x:1 of the model is 3"));
-  EXPECT_THAT(refusal(fixed, with({}, {{"N", 4}})), HasSubstr("no free dimension"));
+  EXPECT_EQ(dimension_refusal(fixed, with(2)), "");
+  EXPECT_THAT(dimension_refusal(fixed, with({}, {{"x:1", 4}})),
+              HasSubstr("dimension x:1 of the model is 3"));
+  EXPECT_THAT(dimension_refusal(fixed, with({}, {{"N", 4}})), HasSubstr("no free dimension"));
 }
 
 TEST(Dimensions, ShapeArithmeticIsConstantOnceBound) {

@@ -17,7 +17,7 @@ using testing::Not;
 const std::string kLinear = R"(g (float[2,3] x) => (float[2,2] y)
 <float[3,2] w = {1,2,3,4,5,6}> { y = MatMul(x, w) })";
 
-std::string refusal(const std::string& path, const LoadOptions& options = folding()) {
+std::string reading_refusal(const std::string& path, const LoadOptions& options = folding()) {
   return message_of<Error>([&] { load_model(path, options); });
 }
 
@@ -28,12 +28,12 @@ auto one_line_about(const std::string& path) {
 
 TEST(Reading, MissingEmptyAndForeignFiles) {
   const TemporaryFolder folder;
-  EXPECT_THAT(refusal(folder / "none.onnx"),
+  EXPECT_THAT(reading_refusal(folder / "none.onnx"),
               AllOf(one_line_about("none.onnx"), HasSubstr("No such file")));
-  EXPECT_THAT(refusal(folder.path()), HasSubstr("not a regular file"));
-  EXPECT_THAT(refusal(folder.write("empty.onnx", "")),
+  EXPECT_THAT(reading_refusal(folder.path()), HasSubstr("not a regular file"));
+  EXPECT_THAT(reading_refusal(folder.write("empty.onnx", "")),
               AllOf(one_line_about("empty.onnx"), HasSubstr("empty")));
-  EXPECT_THAT(refusal(folder.write("text.onnx", "this is a recipe for pancakes\n")),
+  EXPECT_THAT(reading_refusal(folder.write("text.onnx", "this is a recipe for pancakes\n")),
               one_line_about("text.onnx"));
 }
 
@@ -58,7 +58,7 @@ TEST(Reading, RandomBytesAndChangedBytesNeverDoMoreThanThrow) {
   std::string noise(300, '\0');
   for (int round = 0; round < 200; ++round) {
     for (char& c : noise) c = static_cast<char>(random());
-    EXPECT_THAT(refusal(folder.write("noise.onnx", noise)), one_line_about("noise.onnx"));
+    EXPECT_THAT(reading_refusal(folder.write("noise.onnx", noise)), one_line_about("noise.onnx"));
   }
   std::string whole;
   parse_onnx(kLinear).SerializeToString(&whole);
@@ -87,7 +87,7 @@ TEST(Reading, OpsetsBeforeTheSeventhAreConverted) {
   auto along_the_second = parse_onnx(text, 6, 4);
   along_the_second.mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_i(1);
   write_onnx(along_the_second, folder / "m.onnx");
-  EXPECT_THAT(refusal(folder / "m.onnx"),
+  EXPECT_THAT(reading_refusal(folder / "m.onnx"),
               HasSubstr("opset 6 is older than 7 and cannot be converted: node 'sum' (Add) "
                         "broadcasts along axis 1"));
 }
@@ -98,14 +98,14 @@ TEST(Reading, VersionsOutsideOfTheRange) {
   auto model = parse_onnx(kLinear);
   model.mutable_opset_import(0)->set_version(-1);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), HasSubstr("opset -1 is outside of the known 1..28"));
+  EXPECT_THAT(reading_refusal(path), HasSubstr("opset -1 is outside of the known 1..28"));
   model.mutable_opset_import(0)->set_version(29);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), HasSubstr("opset 29"));
+  EXPECT_THAT(reading_refusal(path), HasSubstr("opset 29"));
   model.mutable_opset_import(0)->set_version(18);
   model.set_ir_version(99);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), HasSubstr("IR version 99"));
+  EXPECT_THAT(reading_refusal(path), HasSubstr("IR version 99"));
 }
 
 TEST(Reading, CyclesAndUnknownValuesAreTheCheckersErrors) {
@@ -113,7 +113,8 @@ TEST(Reading, CyclesAndUnknownValuesAreTheCheckersErrors) {
   const std::string path = folder / "m.onnx";
   write_onnx(parse_onnx("g (float[2] x) => (float[2] y) { a = Add(x, b) b = Relu(a) y = Neg(b) }"),
              path);
-  EXPECT_THAT(refusal(path), AllOf(one_line_about("m.onnx"), HasSubstr("topologically sorted")));
+  EXPECT_THAT(reading_refusal(path),
+              AllOf(one_line_about("m.onnx"), HasSubstr("topologically sorted")));
 }
 
 TEST(Reading, DimensionsThatDoNotMatchTheBytes) {
@@ -124,15 +125,16 @@ TEST(Reading, DimensionsThatDoNotMatchTheBytes) {
   weight.set_dims(0, int64_t{1} << 40);
   weight.set_dims(1, int64_t{1} << 40);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), one_line_about("m.onnx"));
+  EXPECT_THAT(reading_refusal(path), one_line_about("m.onnx"));
   weight.set_dims(0, 3);
   weight.set_dims(1, 3);
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), one_line_about("m.onnx"));
+  EXPECT_THAT(reading_refusal(path), one_line_about("m.onnx"));
   weight.clear_float_data();
   weight.set_raw_data(std::string(40, 'x'));  // 36 are needed
   write_onnx(model, path);
-  EXPECT_THAT(refusal(path), AllOf(HasSubstr("'w'"), HasSubstr("36 bytes"), HasSubstr("40")));
+  EXPECT_THAT(reading_refusal(path),
+              AllOf(HasSubstr("'w'"), HasSubstr("36 bytes"), HasSubstr("40")));
 }
 
 class ExternalTest : public testing::Test {
@@ -178,23 +180,28 @@ TEST_F(ExternalTest, IsReadInPlaceAtAnyOffset) {
 }
 
 TEST_F(ExternalTest, BytesOutsideOfTheFile) {
-  EXPECT_THAT(refusal(model_with("w.bin", "8")), HasSubstr("24 bytes from 8 on lie outside"));
-  EXPECT_THAT(refusal(model_with("w.bin", "9223372036854775800")), HasSubstr("lie outside"));
-  EXPECT_THAT(refusal(model_with("w.bin", "0", "28")), HasSubstr("needs 24 bytes"));
-  EXPECT_THAT(refusal(model_with("w.bin", "-4")), HasSubstr("not a byte count"));
-  EXPECT_THAT(refusal(model_with("absent.bin")), HasSubstr("No such file"));
+  EXPECT_THAT(reading_refusal(model_with("w.bin", "8")),
+              HasSubstr("24 bytes from 8 on lie outside"));
+  EXPECT_THAT(reading_refusal(model_with("w.bin", "9223372036854775800")),
+              HasSubstr("lie outside"));
+  EXPECT_THAT(reading_refusal(model_with("w.bin", "0", "28")), HasSubstr("needs 24 bytes"));
+  EXPECT_THAT(reading_refusal(model_with("w.bin", "-4")), HasSubstr("not a byte count"));
+  EXPECT_THAT(reading_refusal(model_with("absent.bin")), HasSubstr("No such file"));
 }
 
 TEST_F(ExternalTest, PathsThatLeaveTheModelsFolderAreRefused) {
-  EXPECT_THAT(refusal(model_with("../outside.bin")), HasSubstr("outside the model's folder"));
-  EXPECT_THAT(refusal(model_with("x/../../outside.bin")), HasSubstr("outside the model's folder"));
-  EXPECT_THAT(refusal(model_with(folder_ / "outside.bin")), HasSubstr("relative"));
+  EXPECT_THAT(reading_refusal(model_with("../outside.bin")),
+              HasSubstr("outside the model's folder"));
+  EXPECT_THAT(reading_refusal(model_with("x/../../outside.bin")),
+              HasSubstr("outside the model's folder"));
+  EXPECT_THAT(reading_refusal(model_with(folder_ / "outside.bin")), HasSubstr("relative"));
   std::filesystem::create_symlink(folder_ / "outside.bin", folder_ / "sub/link.bin");
-  EXPECT_THAT(refusal(model_with("link.bin")), HasSubstr("outside the model's folder"));
+  EXPECT_THAT(reading_refusal(model_with("link.bin")), HasSubstr("outside the model's folder"));
   std::filesystem::create_symlink(folder_.path(), folder_ / "sub/up");
-  EXPECT_THAT(refusal(model_with("up/outside.bin")), HasSubstr("outside the model's folder"));
+  EXPECT_THAT(reading_refusal(model_with("up/outside.bin")),
+              HasSubstr("outside the model's folder"));
   std::filesystem::create_symlink("w.bin", folder_ / "sub/inside.bin");
-  EXPECT_EQ(refusal(model_with("inside.bin")), "");
+  EXPECT_EQ(reading_refusal(model_with("inside.bin")), "");
 }
 
 TEST(Reading, LocalFunctionsAreExpanded) {
@@ -225,7 +232,7 @@ TEST(Reading, ListsEveryNodeThatIsNotSupported) {
                      ->mutable_shape();
   shape.mutable_dim(0)->set_dim_param("k");
   write_onnx(proto, path);
-  const std::string text = refusal(path);
+  const std::string text = reading_refusal(path);
   EXPECT_THAT(text, HasSubstr("2 of its nodes cannot be used"));
   EXPECT_THAT(
       text,

@@ -41,8 +41,8 @@ LoadOptions own_step() {
   return options;
 }
 
-std::string refusal(const std::string& algorithm,
-                    const std::vector<std::pair<std::string, std::string>>& bindings = {}) {
+std::string step_refusal(const std::string& algorithm,
+                         const std::vector<std::pair<std::string, std::string>>& bindings = {}) {
   return message_of<Error>([&] { load_onnx(with_step(algorithm, bindings), own_step()); });
 }
 
@@ -76,20 +76,22 @@ TEST(TrainingStep, IsOnlyTakenWhenAskedFor) {
 }
 
 TEST(TrainingStep, RefusesOtherForms) {
-  EXPECT_THAT(refusal("step () => (float l) {\n" + kLoss + "}"),
+  EXPECT_THAT(step_refusal("step () => (float l) {\n" + kLoss + "}"),
               HasSubstr("the training algorithm has no Gradient node"));
-  EXPECT_THAT(refusal("step () => (float l) {\n" + kLoss +
-                      "  g = ai.onnx.preview.training.Gradient<xs = [\"x\"], y = \"l\">(x)\n}"),
-              HasSubstr("is taken by 'x', which is no initializer"));
-  EXPECT_THAT(refusal("step () => (float l) {\n" + kLoss + kGradient + "}", {{"x", "g"}}),
+  EXPECT_THAT(
+      step_refusal("step () => (float l) {\n" + kLoss +
+                   "  g = ai.onnx.preview.training.Gradient<xs = [\"x\"], y = \"l\">(x)\n}"),
+      HasSubstr("is taken by 'x', which is no initializer"));
+  EXPECT_THAT(step_refusal("step () => (float l) {\n" + kLoss + kGradient + "}", {{"x", "g"}}),
               HasSubstr("the update replaces 'x', which is no initializer"));
-  EXPECT_THAT(refusal("step () => (float[3,1] n) {\n" + kLoss + kGradient +
-                          "  s = ReduceSum<keepdims = 0>(x)\n  p = Mul(s, g)\n  n = Sub(w, p)\n}",
-                      {{"w", "n"}}),
-              HasSubstr("the training algorithm's update reads the input 'x'"));
-  EXPECT_THAT(refusal("step () => (float[1] n) {\n" + kLoss + kGradient +
-                          "  n = ReduceSum<keepdims = 0>(g)\n}",
-                      {{"w", "n"}}),
+  EXPECT_THAT(
+      step_refusal("step () => (float[3,1] n) {\n" + kLoss + kGradient +
+                       "  s = ReduceSum<keepdims = 0>(x)\n  p = Mul(s, g)\n  n = Sub(w, p)\n}",
+                   {{"w", "n"}}),
+      HasSubstr("the training algorithm's update reads the input 'x'"));
+  EXPECT_THAT(step_refusal("step () => (float[1] n) {\n" + kLoss + kGradient +
+                               "  n = ReduceSum<keepdims = 0>(g)\n}",
+                           {{"w", "n"}}),
               HasSubstr("the update of 'w', which is f32[3, 1], makes f32[]"));
 }
 

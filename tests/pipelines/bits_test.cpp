@@ -10,12 +10,12 @@
 namespace headrace {
 namespace {
 
-constexpr int kSteps = 20;
+constexpr int kBitsSteps = 20;
 
 // The promise that lets a user trust a new plugin: one device, and every cut and schedule, give the
 // same weights bit for bit.
 void expect_same_bits(FixtureRun run) {
-  const auto one_device = train_fixture(run, kSteps);
+  const auto one_device = train_fixture(run, kBitsSteps);
   ASSERT_FALSE(one_device.empty());
   struct Variant {
     const char* devices;
@@ -31,7 +31,7 @@ void expect_same_bits(FixtureRun run) {
     run.stages_per_device = variant.stages_per_device;
     run.scheduler = variant.scheduler;
     run.partitioner = variant.partitioner;
-    EXPECT_EQ(differing(one_device, train_fixture(run, kSteps)), "")
+    EXPECT_EQ(differing(one_device, train_fixture(run, kBitsSteps)), "")
         << variant.devices << " " << variant.scheduler << " " << variant.partitioner;
   }
 }

@@ -10,7 +10,7 @@
 namespace headrace {
 namespace {
 
-constexpr int kSteps = 6;
+constexpr int kReplicaSteps = 6;
 
 FixtureRun replicas(FixtureRun run, int count) {
   run.data_parallel = count;
@@ -19,8 +19,8 @@ FixtureRun replicas(FixtureRun run, int count) {
 }
 
 // However the replicas are cut and scheduled, they come to the same bits.
-void expect_same_bits(FixtureRun run) {
-  const auto whole = train_fixture(on_one_device(run), kSteps);
+void expect_bits_of_one_replica(FixtureRun run) {
+  const auto whole = train_fixture(on_one_device(run), kReplicaSteps);
   ASSERT_FALSE(whole.empty());
   struct Variant {
     int devices, stages_per_device;
@@ -31,26 +31,28 @@ void expect_same_bits(FixtureRun run) {
     run.devices = fmt::format("cpu:{}", variant.devices * run.data_parallel);
     run.stages_per_device = variant.stages_per_device;
     run.scheduler = variant.scheduler;
-    EXPECT_EQ(differing(whole, train_fixture(run, kSteps)), "")
+    EXPECT_EQ(differing(whole, train_fixture(run, kReplicaSteps)), "")
         << run.devices << " " << variant.scheduler;
   }
 }
 
 TEST(DataParallel, BatchStatistics) {
-  expect_same_bits(replicas({.model = "tests/fixtures/resnet_train.legacy.onnx"}, 2));
+  expect_bits_of_one_replica(replicas({.model = "tests/fixtures/resnet_train.legacy.onnx"}, 2));
 }
 
 TEST(DataParallel, TiedWeightsAndClipping) {
-  expect_same_bits(replicas({.model = "tests/fixtures/gpt_tied.dynamo.onnx", .clip_norm = 0.5}, 3));
+  expect_bits_of_one_replica(
+      replicas({.model = "tests/fixtures/gpt_tied.dynamo.onnx", .clip_norm = 0.5}, 3));
 }
 
 TEST(DataParallel, OneMicrobatchEach) {
-  expect_same_bits(replicas(
+  expect_bits_of_one_replica(replicas(
       {.model = "tests/fixtures/mlp.dynamo.onnx", .microbatches = 1, .optimizer = "sgd"}, 2));
 }
 
 TEST(DataParallel, ScaledLosses) {
-  expect_same_bits(replicas({.model = "tests/fixtures/mlp.dynamo.onnx", .precision = "f16"}, 2));
+  expect_bits_of_one_replica(
+      replicas({.model = "tests/fixtures/mlp.dynamo.onnx", .precision = "f16"}, 2));
 }
 
 // What one replica computes of its micro-batches, as a run by itself that gets only those.

@@ -9,52 +9,52 @@
 namespace headrace {
 namespace {
 
-constexpr int kSteps = 4;  // kernels as they are, recorded, replayed
+constexpr int kQueuedProcessSteps = 4;  // kernels as they are, recorded, replayed
 
-void expect_same_bits(const FixtureRun& run, int processes) {
-  expect_bits_of_one_device(run, processes, true, kSteps, [&](const Processes& here) {
+void expect_bits_of_waiting_cpus(const FixtureRun& run, int processes) {
+  expect_bits_of_one_device(run, processes, true, kQueuedProcessSteps, [&](const Processes& here) {
     return make_queued_cpus(device_count(run.devices), *here.group, dawdle);
   });
 }
 
 TEST(QueuedProcesses, TheBitsOfOneDeviceOverTwo) {
   for (const char* scheduler : {"breadth-first", "zb-v"})
-    expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx",
-                      .devices = "cpu:2",
-                      .stages_per_device = 2,
-                      .scheduler = scheduler},
-                     2);
+    expect_bits_of_waiting_cpus({.model = "tests/fixtures/gpt_tied.dynamo.onnx",
+                                 .devices = "cpu:2",
+                                 .stages_per_device = 2,
+                                 .scheduler = scheduler},
+                                2);
 }
 
 // Some neighbours share a process, others do not; the tied weights and the norm go across.
 TEST(QueuedProcesses, TheBitsOfOneDeviceOverThreeWithFour) {
-  expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx",
-                    .devices = "cpu:4",
-                    .scheduler = "1f1b",
-                    .clip_norm = 0.5},
-                   3);
+  expect_bits_of_waiting_cpus({.model = "tests/fixtures/gpt_tied.legacy.onnx",
+                               .devices = "cpu:4",
+                               .scheduler = "1f1b",
+                               .clip_norm = 0.5},
+                              3);
 }
 
 TEST(QueuedProcesses, SkipConnectionsOverTwo) {
-  expect_same_bits({.model = "models/heat-unet/heat-unet.onnx",
-                    .devices = "cpu:2",
-                    .stages_per_device = 2,
-                    .scheduler = "interleaved",
-                    .batch = 4,
-                    .loss = "mse"},
-                   2);
+  expect_bits_of_waiting_cpus({.model = "models/heat-unet/heat-unet.onnx",
+                               .devices = "cpu:2",
+                               .stages_per_device = 2,
+                               .scheduler = "interleaved",
+                               .batch = 4,
+                               .loss = "mse"},
+                              2);
 }
 
 TEST(QueuedProcesses, ReplicasOverTwoAndThree) {
   for (const int processes : {2, 3})
-    expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx",
-                      .devices = "cpu:4",
-                      .stages_per_device = 2,
-                      .scheduler = "breadth-first",
-                      .microbatches = 2,
-                      .data_parallel = 2,
-                      .clip_norm = 0.5},
-                     processes);
+    expect_bits_of_waiting_cpus({.model = "tests/fixtures/gpt_tied.legacy.onnx",
+                                 .devices = "cpu:4",
+                                 .stages_per_device = 2,
+                                 .scheduler = "breadth-first",
+                                 .microbatches = 2,
+                                 .data_parallel = 2,
+                                 .clip_norm = 0.5},
+                                processes);
 }
 
 // What stops a run: the second process never sends, and the first is told why.

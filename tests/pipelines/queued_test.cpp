@@ -17,11 +17,11 @@ namespace {
 
 using Devices = std::vector<std::unique_ptr<Device>>;
 
-constexpr int kSteps = 4;  // kernels as they are, recorded, replayed
+constexpr int kQueuedSteps = 4;  // kernels as they are, recorded, replayed
 
 std::map<std::string, HostTensor> trained(const FixtureRun& run, Devices devices) {
   FixtureTraining training(run, std::move(devices));
-  for (int step = 0; step < kSteps; ++step) training.step();
+  for (int step = 0; step < kQueuedSteps; ++step) training.step();
   return training.weights();
 }
 
@@ -43,7 +43,7 @@ TEST(Queued, TheSameWeightsAsDevicesThatAreWaitedFor) {
         FixtureRun{.model = "tests/fixtures/gpt_tied.legacy.onnx", .clip_norm = 0.5},
         FixtureRun{.model = "models/fashion-cnn/fashion-cnn.onnx"},
         FixtureRun{.model = "models/heat-unet/heat-unet.onnx", .batch = 4, .loss = "mse"}}) {
-    const auto one_device = train_fixture(run, kSteps);
+    const auto one_device = train_fixture(run, kQueuedSteps);
     struct Variant {
       const char* devices;
       int stages_per_device;
@@ -68,9 +68,9 @@ TEST(Queued, ReplicasGiveTheWeightsOfDevicesThatAreWaitedFor) {
                        .scheduler = "breadth-first",
                        .microbatches = 2,
                        .data_parallel = 2};
-  EXPECT_EQ(
-      differing(train_fixture(on_one_device(run), kSteps), trained(run, queued_cpus(run, dawdle))),
-      "");
+  EXPECT_EQ(differing(train_fixture(on_one_device(run), kQueuedSteps),
+                      trained(run, queued_cpus(run, dawdle))),
+            "");
 }
 
 // The CUDA backend's layouts and kernels of its own, cut and whole.
@@ -100,7 +100,7 @@ TEST(Queued, TheCudaTwinLearnsAsTheCpuDoes) {
        {"tests/fixtures/gpt_tied.dynamo.onnx", "models/fashion-cnn/fashion-cnn.onnx"}) {
     const FixtureRun run{.model = model, .optimizer = "sgd"};
     FixtureTraining cpu(run), twin(run, queued_twins(run));
-    for (int step = 0; step < kSteps; ++step) {
+    for (int step = 0; step < kQueuedSteps; ++step) {
       const double wanted = cpu.step();
       EXPECT_NEAR(twin.step(), wanted, 1e-5 * wanted) << model;
     }

@@ -8,7 +8,7 @@
 namespace headrace {
 namespace {
 
-constexpr int kSteps = 4;
+constexpr int kRecomputeSteps = 4;
 
 const FixtureRun kUnet{.model = "models/heat-unet/heat-unet.onnx",
                        .devices = "cpu:2",
@@ -24,9 +24,9 @@ int64_t repeated_nodes(FixtureTraining& training) {
   return repeated;
 }
 
-void expect_same_bits(FixtureRun run) {
+void expect_bits_of_kept_values(FixtureRun run) {
   run.recompute = "none";
-  const auto kept = train_fixture(run, kSteps);
+  const auto kept = train_fixture(run, kRecomputeSteps);
   run.recompute = "stage";
   struct Variant {
     const char* devices;
@@ -41,23 +41,23 @@ void expect_same_bits(FixtureRun run) {
     run.scheduler = variant.scheduler;
     FixtureTraining training(run);
     EXPECT_GT(repeated_nodes(training), 0) << variant.scheduler;
-    for (int step = 0; step < kSteps; ++step) training.step();
+    for (int step = 0; step < kRecomputeSteps; ++step) training.step();
     EXPECT_EQ(differing(kept, training.weights()), "")
         << run.model << " " << variant.devices << " " << variant.scheduler;
   }
 }
 
 TEST(Recompute, TheSameBits) {
-  expect_same_bits({.model = "tests/fixtures/resnet_train.legacy.onnx"});
-  expect_same_bits({.model = "tests/fixtures/gpt_tied.dynamo.onnx"});
-  expect_same_bits({.model = "tests/fixtures/gpt_tied.legacy.onnx", .clip_norm = 0.5});
-  expect_same_bits({.model = "models/heat-unet/heat-unet.onnx", .loss = "mse"});
+  expect_bits_of_kept_values({.model = "tests/fixtures/resnet_train.legacy.onnx"});
+  expect_bits_of_kept_values({.model = "tests/fixtures/gpt_tied.dynamo.onnx"});
+  expect_bits_of_kept_values({.model = "tests/fixtures/gpt_tied.legacy.onnx", .clip_norm = 0.5});
+  expect_bits_of_kept_values({.model = "models/heat-unet/heat-unet.onnx", .loss = "mse"});
 }
 
 // The second draw is the first.
 TEST(Recompute, TheSameBitsWithDropout) {
   const TemporaryFolder folder;
-  expect_same_bits({.model = write_dropout_model(folder), .partitioner = "uniform"});
+  expect_bits_of_kept_values({.model = write_dropout_model(folder), .partitioner = "uniform"});
 }
 
 TEST(Recompute, HoldsLess) {

@@ -39,7 +39,7 @@ PartitionProblem tangle(unsigned seed, int nodes, int devices) {
   return problem;
 }
 
-double best_of_all(const PartitionProblem& problem) {
+double best_assignment_s(const PartitionProblem& problem) {
   std::vector<int> stages(problem.nodes.size());
   double best = std::numeric_limits<double>::infinity();
   for (;;) {
@@ -56,7 +56,7 @@ TEST(GraphPartitioner, IsTheBestOfAllOnSmallGraphs) {
   for (unsigned seed = 0; seed < 30; ++seed) {
     SCOPED_TRACE(seed);
     const PartitionProblem problem = tangle(seed, 7, 2 + static_cast<int>(seed % 2));
-    const double best = best_of_all(problem);
+    const double best = best_assignment_s(problem);
     const PartitionAnswer answer = graph({{"starts", "1"}})->solve(problem);
     EXPECT_NEAR(score_partition(problem, answer.stage_of_node).bottleneck_s, best, 1e-9 * best);
     EXPECT_NEAR(answer.lower_bound_s, best, 1e-9 * best);

@@ -61,9 +61,9 @@ class EveryAssignment {
   double best_s_ = kNever;
 };
 
-class RandomProblem {
+class RandomGraphProblem {
  public:
-  explicit RandomProblem(unsigned seed) : random_(seed) {}
+  explicit RandomGraphProblem(unsigned seed) : random_(seed) {}
 
   PartitionProblem operator()() {
     const int devices = integer(1, 4), loops = devices > 2 ? 1 : integer(1, 2);
@@ -126,7 +126,7 @@ class RandomProblem {
 
 TEST(Optimal, IsTheBestOfAllOnSmallRandomGraphs) {
   const auto optimal = PluginRegistry({kPlugins}).load_partitioner("optimal");
-  RandomProblem random(20261124);
+  RandomGraphProblem random(20261124);
   int answered = 0, refused = 0;
   for (int round = 0; round < 2500; ++round) {
     SCOPED_TRACE(round);

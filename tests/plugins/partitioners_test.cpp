@@ -199,9 +199,9 @@ std::optional<Best> best_of_all(const PartitionProblem& problem) {
   return best;
 }
 
-class RandomProblem {
+class RandomChainProblem {
  public:
-  explicit RandomProblem(unsigned seed) : random_(seed) {}
+  explicit RandomChainProblem(unsigned seed) : random_(seed) {}
 
   PartitionProblem operator()() {
     PartitionProblem problem = empty_problem(integer(1, 4), integer(1, 2));
@@ -262,7 +262,7 @@ class RandomProblem {
 };
 
 TEST(Balanced, IsTheBestOfAllOnSmallRandomProblems) {
-  RandomProblem random(20230427);
+  RandomChainProblem random(20230427);
   int answered = 0, refused = 0;
   for (int round = 0; round < 400; ++round) {
     SCOPED_TRACE(round);
@@ -287,7 +287,7 @@ TEST(Balanced, IsTheBestOfAllOnSmallRandomProblems) {
 // Graphs of costs: values that go to nodes before and behind their producer, and a sender that pays
 // for each device or once in all.
 TEST(Balanced, IsTheBestOfItsOrderWhoeverPaysForTransfers) {
-  RandomProblem random(20261124);
+  RandomChainProblem random(20261124);
   std::mt19937 more(5);
   const auto integer = [&](int least, int most) {
     return std::uniform_int_distribution<int>(least, most)(more);

@@ -9,6 +9,7 @@
 #include "scheduler/simulate.h"
 #include "scheduler/text.h"
 #include "tests/scheduler/generators.h"
+#include "tests/scheduler/times_of.h"
 
 namespace headrace {
 namespace {
@@ -21,13 +22,6 @@ StageCost seconds(double forward, double input, double weight) {
   cost.backward_input_s = input;
   cost.backward_weight_s = weight;
   return cost;
-}
-
-std::string times_of(const Simulation& simulation, int device) {
-  std::string text;
-  for (const ActionTime& t : simulation.timeline[device])
-    text += fmt::format("{} {}-{}\n", to_string(t.action), t.start_s, t.end_s);
-  return text;
 }
 
 TEST(Links, TheLastPairThatFitsThenTheNodeThenTheRest) {

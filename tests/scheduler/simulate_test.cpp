@@ -11,18 +11,12 @@
 #include "scheduler/text.h"
 #include "tests/scheduler/generators.h"
 #include "tests/scheduler/naive_simulator.h"
+#include "tests/scheduler/times_of.h"
 
 namespace headrace {
 namespace {
 
 using namespace headrace::testing;
-
-std::string times_of(const Simulation& simulation, int device) {
-  std::string text;
-  for (const ActionTime& t : simulation.timeline[device])
-    text += fmt::format("{} {}-{}\n", to_string(t.action), t.start_s, t.end_s);
-  return text;
-}
 
 StageCost cost(double forward, double input, double weight) {
   StageCost cost;
