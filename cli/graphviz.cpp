@@ -50,11 +50,11 @@ class NamelessFile {
     if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() ||
         std::fflush(file_.get()) != 0)
       throw RunError("a temporary file: {}", std::strerror(errno));
-    std::rewind(file_.get());
+    to_begin();
   }
 
   std::string read() const {
-    std::rewind(file_.get());
+    to_begin();
     std::string text;
     std::array<char, 65536> block;
     for (size_t n = 0; (n = std::fread(block.data(), 1, block.size(), file_.get())) > 0;)
@@ -63,6 +63,11 @@ class NamelessFile {
   }
 
  private:
+  void to_begin() const {
+    if (std::fseek(file_.get(), 0, SEEK_SET) != 0)
+      throw RunError("a temporary file: {}", std::strerror(errno));
+  }
+
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
@@ -172,7 +177,7 @@ DotDrawing::DotDrawing(const std::string& svg) {
       append(fmt::format("<svg viewBox=\"{}\" role=\"img\">", attribute(tag, "viewBox")));
     } else if (rest.starts_with("<g ")) {
       read_group(svg.substr(at, next - at));
-    } else if (rest.starts_with("<")) {
+    } else if (rest.starts_with('<')) {
       append(svg.substr(at, next - at));
     } else {
       next = std::min(svg.find('<', at), svg.size());

@@ -6,6 +6,7 @@
 
 #include "executor/devices.h"
 #include "graph/error.h"
+#include "graph/parse_number.h"
 
 namespace headrace {
 
@@ -54,7 +55,7 @@ namespace {
 bool started_with_others(bool cpus) {
   const auto several = [](const char* variable) {
     const char* count = std::getenv(variable);
-    return count != nullptr && std::atoi(count) > 1;
+    return count != nullptr && parse_number<int>(count).value_or(0) > 1;
   };
   if (several("OMPI_COMM_WORLD_SIZE")) return true;
   return cpus ? several("PMI_SIZE") : several("WORLD_SIZE") || several("SLURM_STEP_NUM_TASKS");

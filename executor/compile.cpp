@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "executor/chains.h"
 #include "executor/device_order.h"
 #include "executor/memory_plan.h"
 #include "graph/error.h"
@@ -33,10 +34,13 @@ class Compiler {
         stage_(stage_of_nodes(spec)),
         order_(device_order(spec, device, transfers)),
         local_(graph_.values().size() * microbatches_, kUnset),
-        received_(spec.plan->channels.size() * microbatches_, kUnset) {}
+        received_(spec.plan->channels.size() * microbatches_, kUnset),
+        kernels_(graph_.nodes().size()),
+        is_within_chain_(graph_.nodes().size()) {}
 
   DeviceProgram compile() {
     find_persistent();
+    find_chains();
     assign_storage();
     prepare_kernels();
     share_in_place();
@@ -92,6 +96,34 @@ class Compiler {
     }
   }
 
+  // What a chain makes but for its last node's output is stored nowhere; its other nodes have no
+  // turn of their own.
+  void find_chains() {
+    std::set<ValueId> replaced;
+    for (const StateUpdate& update : spec_.state_updates) replaced.insert(update.state);
+    const ChainRules rules{
+        .may_vanish =
+            [&](ValueId id) {
+              return !state_of_root_.contains(id) && !result_roots_.contains(id) &&
+                     !added_after_.contains(id) && transfers_.leaving(id).empty();
+            },
+        .may_wait =
+            [&](ValueId id) { return id == kNoValue || !replaced.contains(root_[index(id)]); },
+        .may_end = [&](ValueId id) { return !accumulator_of_root_.contains(id); }};
+    for (Chain& chain : headrace::find_chains(graph_, order_, memory_.device(), rules)) {
+      const NodeId last = chain.nodes.back();
+      for (const NodeId node : chain.nodes) is_within_chain_[index(node)] = node != last;
+      kernels_[index(last)].write = &program_.keep(std::move(chain.kernel));
+      inputs_of_chain_[last] = std::move(chain.inputs);
+    }
+  }
+
+  // What the kernel of a node's turn reads.
+  const std::vector<ValueId>& inputs_of(NodeId node) const {
+    const auto chain = inputs_of_chain_.find(node);
+    return chain != inputs_of_chain_.end() ? chain->second : graph_.node(node).inputs;
+  }
+
   bool is_here(ValueId id) const {
     const NodeId producer = graph_.value(id).producer;
     return producer != kNoNode && stage_[index(producer)] != kUnset &&
@@ -145,9 +177,10 @@ class Compiler {
   }
 
   void assign_turn(const Turn& turn) {
+    if (is_within_chain_[index(turn.node)]) return;
     const int64_t position = turn.position;
     const Node& node = graph_.node(turn.node);
-    for (const ValueId input : node.inputs) {
+    for (const ValueId input : inputs_of(turn.node)) {
       if (input == kNoValue) continue;
       auto& interval =
           storages_[static_cast<size_t>(storage_for_reading(input, turn.stage, turn.microbatch))]
@@ -178,11 +211,11 @@ class Compiler {
   }
 
   void prepare_kernels() {
-    kernels_.resize(graph_.nodes().size());
     for (const Turn& turn : order_.turns) {
       const Node& node = graph_.node(turn.node);
       Prepared& prepared = kernels_[index(turn.node)];
-      if (prepared.write != nullptr || node.op == "Reshape") continue;
+      if (prepared.write != nullptr || node.op == "Reshape" || is_within_chain_[index(turn.node)])
+        continue;
       KernelRequest request = kernel_request(graph_, node);
       prepared.write = &program_.keep(memory_.device().prepare(request));
       if (microbatches_ == 1) continue;
@@ -209,15 +242,16 @@ class Compiler {
   void share_in_place() {
     for (const Turn& turn : order_.turns) {
       const Node& node = graph_.node(turn.node);
+      const std::vector<ValueId>& inputs = inputs_of(turn.node);
       const Kernel* kernel = kernels_[index(turn.node)].write;
       if (kernel == nullptr) continue;
       std::set<int32_t> used;
       for (size_t o = 0; o < node.outputs.size(); ++o) {
         const int input = node.outputs[o] == kNoValue ? -1 : kernel->in_place_input(o);
-        if (input < 0 || node.inputs[static_cast<size_t>(input)] == kNoValue) continue;
+        if (input < 0 || inputs[static_cast<size_t>(input)] == kNoValue) continue;
         const int32_t out = local_[slot(node.outputs[o], turn.microbatch)];
-        const int32_t in = representative(storage_for_reading(
-            node.inputs[static_cast<size_t>(input)], turn.stage, turn.microbatch));
+        const int32_t in = representative(
+            storage_for_reading(inputs[static_cast<size_t>(input)], turn.stage, turn.microbatch));
         Storage& target = storages_[static_cast<size_t>(out)];
         Storage& source = storages_[static_cast<size_t>(in)];
         if (target.address != nullptr || source.address != nullptr || out == in) continue;
@@ -281,6 +315,7 @@ class Compiler {
       program_.begin_action(step.action);
       for (size_t t = step.begin; t < step.end; ++t) {
         const Turn& turn = order_.turns[t];
+        if (is_within_chain_[index(turn.node)]) continue;
         await_inputs(turn, arrived);
         emit_call(turn, begun);
         emit_sends(turn, parts_missing);
@@ -322,7 +357,7 @@ class Compiler {
   }
 
   void await_inputs(const Turn& turn, std::set<size_t>& arrived) {
-    for (const ValueId input : graph_.node(turn.node).inputs) {
+    for (const ValueId input : inputs_of(turn.node)) {
       if (input == kNoValue || graph_.value(input).producer == kNoNode || is_here(input)) continue;
       const size_t transfer =
           transfers_.carrying(transfers_.channel(input, turn.stage), turn.microbatch);
@@ -335,7 +370,7 @@ class Compiler {
     const Prepared& prepared = kernels_[index(turn.node)];
     if (prepared.write != nullptr) {
       std::vector<Place> inputs, outputs;
-      for (const ValueId input : node.inputs)
+      for (const ValueId input : inputs_of(turn.node))
         inputs.push_back(input == kNoValue
                              ? Place{}
                              : place_of(storage_for_reading(input, turn.stage, turn.microbatch)));
@@ -433,6 +468,8 @@ class Compiler {
   std::set<ValueId> copied_after_;  // states and results whose root another device makes
   std::set<ValueId> result_roots_;
   std::vector<Prepared> kernels_;
+  std::vector<bool> is_within_chain_;  // of nodes: another one of its chain stands for it
+  std::map<NodeId, std::vector<ValueId>> inputs_of_chain_;  // by its last node
   std::map<std::pair<std::string, ValueId>, const Kernel*> extra_kernels_;
   DeviceProgram program_;
 };

@@ -104,7 +104,7 @@ std::string form_of(const Graph& graph, const Node& node, const std::vector<bool
       layouts += fmt::format(" {}", at - seen.begin());
       if (at == seen.end()) seen.push_back(value.layout.id);
     }
-    types += ";";
+    types += ';';
   };
   add(node.inputs);
   add(node.outputs);

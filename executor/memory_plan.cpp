@@ -90,7 +90,7 @@ MemoryPlan plan_memory(std::span<const Interval> intervals) {
     if (interval.bytes == 0) continue;
     const int64_t bytes = aligned(interval.bytes);
     plan.offset[i] = gaps.take(bytes);
-    alive.push({interval.last, i});
+    alive.emplace(interval.last, i);
     live += bytes;
     plan.peak_live_bytes = std::max(plan.peak_live_bytes, live);
   }

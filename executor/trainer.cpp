@@ -79,7 +79,8 @@ class Trainer {
                               {"loss", loss},
                               {"lr", rate},
                               {"seconds", report_.step_seconds.back()}}
-            << std::endl;
+            << '\n'
+            << std::flush;
       show(step, first, loss, rate, seconds_since(started));
       if (evaluation_source_ && (step % per_epoch == 0 || step == total_steps_)) evaluate();
       if (!options_.checkpoint.empty() &&
@@ -197,10 +198,10 @@ class Trainer {
     const auto f = static_cast<size_t>(
         std::find(feeds_.values.begin(), feeds_.values.end(), *prepared_.counted_target) -
         feeds_.values.begin());
-    const size_t per_sample =
-        fields[f].size() / sizeof(int64_t) / static_cast<size_t>(evaluation_source_->batch_size());
+    const size_t count = fields[f].size() / sizeof(int64_t);
+    const size_t per_sample = count / static_cast<size_t>(evaluation_source_->batch_size());
     const auto* targets = reinterpret_cast<const int64_t*>(fields[f].data());
-    padded_targets_.assign(targets, targets + fields[f].size() / sizeof(int64_t));
+    padded_targets_.assign(targets, targets + count);
     std::fill(padded_targets_.begin() +
                   static_cast<std::ptrdiff_t>(static_cast<size_t>(batch.samples) * per_sample),
               padded_targets_.end(), kIgnoredTarget);

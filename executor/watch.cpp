@@ -13,6 +13,7 @@
 
 #include "executor/asio.h"
 #include "graph/error.h"
+#include "graph/parse_number.h"
 
 namespace headrace {
 namespace {
@@ -128,7 +129,10 @@ class Watch::Member {
       acceptor.accept(peer->socket);
       std::string line = read_line(*peer);
       if (line.substr(0, 16) != number) continue;
-      peer->rank = std::atoi(line.c_str() + 17);
+      const auto rank =
+          parse_number<int>(std::string_view(line).substr(std::min<size_t>(17, line.size())));
+      if (!rank) continue;
+      peer->rank = *rank;
       asio::write(peer->socket, asio::buffer(number + "\n"));
       peers_.push_back(std::move(peer));
     }
@@ -143,10 +147,9 @@ class Watch::Member {
     while (words >> address) {
       auto peer = std::make_unique<Peer>(context_);
       boost::system::error_code error;
-      peer->socket.connect(
-          {asio::ip::make_address_v4(address), static_cast<unsigned short>(std::stoi(port))},
-          error);
-      if (error) continue;
+      const tcp::endpoint there{asio::ip::make_address_v4(address),
+                                static_cast<unsigned short>(std::stoi(port))};
+      if (peer->socket.connect(there, error)) continue;
       asio::write(peer->socket, asio::buffer(fmt::format("{} {}\n", number, group_.rank())), error);
       if (error || read_line(*peer) != number) continue;
       peer->rank = 0;

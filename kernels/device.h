@@ -100,6 +100,12 @@ struct LayoutProposal {
   std::vector<Layout> outputs;  // what the kernel makes
 };
 
+// A node that reads, as its input `taken`, what the one before it in a chain makes.
+struct ChainLink {
+  KernelRequest request;
+  size_t taken = 0;
+};
+
 // One device: it allocates, proposes layouts and prepares kernels. Made by a backend; used by one
 // thread at a time.
 class Device {
@@ -121,6 +127,15 @@ class Device {
   // when `accumulate` is asked for and no implementation can; otherwise throws Error that lists why
   // each refused.
   virtual std::unique_ptr<Kernel> prepare(const KernelRequest& request) = 0;
+  // Whether a node may stand in a chain: nodes that run as one kernel, each of which reads what the
+  // one before makes and nobody else reads.
+  virtual bool chains(const KernelRequest& /*request*/) { return false; }
+  // The kernel of a chain of such nodes, with the bits of their kernels one after the other. Its
+  // inputs are the nodes' in turn, without those that they take from each other; its output is the
+  // last's. Null where the chain is too long or does not fit together.
+  virtual std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> /*links*/) {
+    return nullptr;
+  }
   // Operators of kernels prepared so far that another device runs, with copies there and back.
   virtual std::set<std::string> detours() const { return {}; }
   // Row-major host bytes to and from a value of this layout, behind all kernels asked for before;

@@ -3,6 +3,7 @@
 #include <zip.h>
 
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "graph/error.h"
@@ -143,7 +144,7 @@ void write_npz(const std::filesystem::path& path, const std::map<std::string, Ho
   }
   if (zip_close(archive.get()) != 0)
     throw RunError("{}: {}", path.string(), zip_strerror(archive.get()));
-  static_cast<void>(archive.release());  // closed
+  std::ignore = archive.release();  // closed
 }
 
 }  // namespace headrace

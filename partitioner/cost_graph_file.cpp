@@ -89,13 +89,15 @@ class Reader {
 
   int64_t bytes(const json& value, const std::string& what) {
     const double count = number(value, what);
-    if ((bytes_so_far_ += count) > kMostBytes) fail("{}: more than {} in all", what, kMostBytes);
+    bytes_so_far_ += count;
+    if (bytes_so_far_ > kMostBytes) fail("{}: more than {} in all", what, kMostBytes);
     return std::llround(count);
   }
 
   double seconds(const json& value, const std::string& what) {
     const double count = number(value, what);
-    if ((seconds_so_far_ += count) > kMostSeconds)
+    seconds_so_far_ += count;
+    if (seconds_so_far_ > kMostSeconds)
       fail("{}: more than {} in all", what, kMostSeconds);
     return count;
   }

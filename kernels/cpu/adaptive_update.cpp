@@ -11,7 +11,7 @@ namespace {
 template <typename Loop>
 class AdaptiveUpdateKernel : public Kernel {
  public:
-  AdaptiveUpdateKernel(Loop loop, int64_t count) : loop_(loop), count_(count) {}
+  AdaptiveUpdateKernel(const Loop& loop, int64_t count) : loop_(loop), count_(count) {}
 
   int in_place_input(size_t output) const override {
     return output == 0 ? 0 : static_cast<int>(output) + 1;
@@ -41,7 +41,7 @@ class AdaptiveUpdateKernel : public Kernel {
 };
 
 template <typename Loop>
-Prepared prepare(const KernelRequest& request, Loop loop) {
+Prepared prepare(const KernelRequest& request, const Loop& loop) {
   if (std::string why = refusal_of_update(request); !why.empty()) return refuse("{}", why);
   return std::make_unique<AdaptiveUpdateKernel<Loop>>(
       loop, stored_elements(request.input_types[0], request.input_layouts[0]));

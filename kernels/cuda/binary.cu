@@ -1,65 +1,17 @@
-#include <cmath>
-
 #include "kernels/cuda/families.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/layouts.h"
+#include "kernels/cuda/pointwise.h"
 #include "kernels/cuda/types.h"
 #include "kernels/cuda/walk.h"
-#include "kernels/functors/binary.h"
 
 // Elementwise operators of several operands, which broadcast and may each lie in a layout of its
 // own.
 namespace headrace::cuda {
 namespace {
 
-enum class Arithmetic : uint8_t {
-  add,
-  sub,
-  mul,
-  div,
-  min,
-  max,
-  pow,
-  fmod,
-  // Pow to a constant power.
-  square,
-  cube,
-  sqrt,
-  reciprocal,
-  none
-};
 enum class Comparison : uint8_t { equal, less, less_or_equal, greater, greater_or_equal, none };
 enum class Logical : uint8_t { land, lor, lxor, lnot, none };
-
-HEADRACE_HOST_DEVICE float apply(Arithmetic function, float a, float b) {
-  using namespace portable;
-  switch (function) {
-    case Arithmetic::add:
-      return Add{}(a, b);
-    case Arithmetic::sub:
-      return Sub{}(a, b);
-    case Arithmetic::mul:
-      return Mul{}(a, b);
-    case Arithmetic::div:
-      return Div{}(a, b);
-    case Arithmetic::min:
-      return Min{}(a, b);
-    case Arithmetic::max:
-      return Max{}(a, b);
-    case Arithmetic::fmod:
-      return Fmod{}(a, b);
-    case Arithmetic::square:
-      return a * a;
-    case Arithmetic::cube:
-      return a * a * a;
-    case Arithmetic::sqrt:
-      return std::sqrt(a);
-    case Arithmetic::reciprocal:
-      return 1.0f / a;
-    default:
-      return Pow{}(a, b);
-  }
-}
 
 HEADRACE_HOST_DEVICE bool apply(Comparison function, float a, float b) {
   using namespace portable;
@@ -89,7 +41,7 @@ struct Combine {
     int64_t at[2];
     walk.find(i, at);
     const float right = constant ? power : to_f32(b[at[1]]);
-    y[i] = from_f32<T>(apply(function, to_f32(a[at[0]]), right));
+    y[i] = from_f32<T>(apply_arithmetic(function, to_f32(a[at[0]]), right));
   }
 };
 
@@ -146,18 +98,6 @@ struct Choose {
     y[i] = condition[at[0]] ? a[at[1]] : b[at[2]];
   }
 };
-
-Arithmetic arithmetic_of(const Node& node) {
-  if (node.op == "Add") return Arithmetic::add;
-  if (node.op == "Sub") return Arithmetic::sub;
-  if (node.op == "Mul") return Arithmetic::mul;
-  if (node.op == "Div") return Arithmetic::div;
-  if (node.op == "Min") return Arithmetic::min;
-  if (node.op == "Max") return Arithmetic::max;
-  if (node.op == "Pow") return Arithmetic::pow;
-  if (node.op == "Mod" && node.attributes.get_int("fmod", 0) != 0) return Arithmetic::fmod;
-  return Arithmetic::none;
-}
 
 Comparison comparison_of(std::string_view op) {
   if (op == "Equal") return Comparison::equal;

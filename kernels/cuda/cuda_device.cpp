@@ -6,6 +6,7 @@
 #include <set>
 
 #include "graph/error.h"
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/host_kernel.h"
 #include "kernels/cuda/layouts.h"
 #include "kernels/cuda/libraries.h"
@@ -262,6 +263,11 @@ class CudaDevice : public Device {
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     taken(index_);
     return cuda::prepare(context_, request, library_implementations(request.node->op));
+  }
+
+  bool chains(const KernelRequest& request) override { return cuda::chains(request); }
+  std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> links) override {
+    return cuda::prepare_chain(context_, links);
   }
 
   std::set<std::string> detours() const override { return detours_; }

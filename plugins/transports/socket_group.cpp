@@ -76,15 +76,13 @@ class SocketGroup : public ProcessGroup {
     const tcp::endpoint here(tcp::v4(), static_cast<unsigned short>(launched_.port));
     acceptor.open(here.protocol());
     acceptor.set_option(tcp::acceptor::reuse_address(true));
-    acceptor.bind(here, error);
-    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error)
+    if (acceptor.bind(here, error) ||
+        acceptor.listen(asio::socket_base::max_listen_connections, error))
       throw RunError("rank 0 cannot listen on port {}: {}", launched_.port, error.message());
     acceptor.non_blocking(true);
     for (int met = 1; met < size();) {
       tcp::socket socket(context_);
-      acceptor.accept(socket, error);
-      if (error) {
+      if (acceptor.accept(socket, error)) {
         wait_for_more(deadline, met);
         continue;
       }

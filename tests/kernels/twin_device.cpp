@@ -1,6 +1,7 @@
 #include "tests/kernels/twin_device.h"
 
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/host_kernel.h"
 #include "kernels/cuda/layouts.h"
 
@@ -23,6 +24,10 @@ class TwinDevice : public Device {
   }
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     return cuda::prepare(context_, request, {});
+  }
+  bool chains(const KernelRequest& request) override { return cuda::chains(request); }
+  std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> links) override {
+    return cuda::prepare_chain(context_, links);
   }
   std::set<std::string> detours() const override { return detours_; }
   void upload(const TensorType& type, const Layout& layout, const void* host,

@@ -23,6 +23,10 @@ class ForwardingDevice : public Device {
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
     return inner_->prepare(request);
   }
+  bool chains(const KernelRequest& request) override { return inner_->chains(request); }
+  std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> links) override {
+    return inner_->prepare_chain(links);
+  }
   std::set<std::string> detours() const override { return inner_->detours(); }
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {

@@ -203,9 +203,10 @@ class QueuedDevice : public ForwardingDevice {
   void bind_thread() override {}
   DeviceQueue* queue() override { return &queue_; }
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
-    auto kernel = inner().prepare(request);
-    if (kernel == nullptr) return nullptr;
-    return std::make_unique<QueuedKernel>(*this, std::move(kernel));
+    return queued(inner().prepare(request));
+  }
+  std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> links) override {
+    return queued(inner().prepare_chain(links));
   }
   void upload(const TensorType& type, const Layout& layout, const void* host,
               void* device) override {
@@ -235,6 +236,11 @@ class QueuedDevice : public ForwardingDevice {
    private:
     QueuedDevice& device_;
   };
+
+  std::unique_ptr<Kernel> queued(std::unique_ptr<Kernel> kernel) {
+    if (kernel == nullptr) return nullptr;
+    return std::make_unique<QueuedKernel>(*this, std::move(kernel));
+  }
 
   std::function<void()> on_kernel_;
   HostQueue queue_;

@@ -16,9 +16,10 @@ class WrappedDevice : public ForwardingDevice {
       : ForwardingDevice(std::move(inner)), around_(std::move(around)) {}
 
   std::unique_ptr<Kernel> prepare(const KernelRequest& request) override {
-    auto kernel = inner().prepare(request);
-    if (kernel == nullptr) return nullptr;
-    return std::make_unique<WrappedKernel>(std::move(kernel), around_);
+    return wrapped(inner().prepare(request));
+  }
+  std::unique_ptr<Kernel> prepare_chain(std::span<const ChainLink> links) override {
+    return wrapped(inner().prepare_chain(links));
   }
 
  private:
@@ -33,6 +34,11 @@ class WrappedDevice : public ForwardingDevice {
    private:
     const Around& around_;
   };
+
+  std::unique_ptr<Kernel> wrapped(std::unique_ptr<Kernel> kernel) const {
+    if (kernel == nullptr) return nullptr;
+    return std::make_unique<WrappedKernel>(std::move(kernel), around_);
+  }
 
   const Around around_;
 };
