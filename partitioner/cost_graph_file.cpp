@@ -97,8 +97,7 @@ class Reader {
   double seconds(const json& value, const std::string& what) {
     const double count = number(value, what);
     seconds_so_far_ += count;
-    if (seconds_so_far_ > kMostSeconds)
-      fail("{}: more than {} in all", what, kMostSeconds);
+    if (seconds_so_far_ > kMostSeconds) fail("{}: more than {} in all", what, kMostSeconds);
     return count;
   }
 
