@@ -10,6 +10,7 @@ namespace {
 struct Growing {
   std::vector<ChainLink> links;
   Chain chain;
+  size_t last = 0;  // its last node's place among the nodes
 };
 
 class ChainFinder {
@@ -27,12 +28,13 @@ class ChainFinder {
   }
 
   std::vector<Chain> find() {
-    for (const NodeId node : nodes_) {
+    for (size_t place = 0; place < nodes_.size(); ++place) {
+      const NodeId node = nodes_[place];
       const Node& n = graph_.node(node);
       if (n.outputs.size() != 1 || !rules_.may_end(n.outputs[0])) continue;
       KernelRequest request = kernel_request(graph_, n);
       if (!device_.chains(request)) continue;
-      if (!grow(node, request)) start(node, std::move(request));
+      if (!grow(place, request)) start(place, std::move(request));
     }
     std::vector<Chain> found;
     for (Growing& growing : chains_)
@@ -41,14 +43,17 @@ class ChainFinder {
   }
 
  private:
-  void start(NodeId node, KernelRequest request) {
+  void start(size_t place, KernelRequest request) {
+    const NodeId node = nodes_[place];
     ending_in_[node] = chains_.size();
-    chains_.push_back(
-        {.links = {{std::move(request), 0}}, .chain = {{node}, graph_.node(node).inputs, nullptr}});
+    chains_.push_back({.links = {{std::move(request), 0}},
+                       .chain = {{node}, graph_.node(node).inputs, nullptr},
+                       .last = place});
   }
 
   // Puts the node behind a chain that ends in what one of its inputs is made by.
-  bool grow(NodeId node, const KernelRequest& request) {
+  bool grow(size_t place, const KernelRequest& request) {
+    const NodeId node = nodes_[place];
     const std::vector<ValueId>& inputs = graph_.node(node).inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!is_taken_alone(inputs[i], node)) continue;
@@ -56,6 +61,9 @@ class ChainFinder {
       if (ending == ending_in_.end() || steps_[ending->first] != steps_[node]) continue;
       Growing& growing = chains_[ending->second];
       if (!std::ranges::all_of(growing.chain.inputs, rules_.may_wait)) continue;
+      // What the chain reads is held while others run that stand before the node.
+      if (growing.last + 1 < place && held_bytes(growing.chain) > graph_.value(inputs[i]).bytes())
+        continue;
       growing.links.push_back({request, i});
       auto kernel = device_.prepare_chain(growing.links);
       if (kernel == nullptr) {
@@ -64,6 +72,7 @@ class ChainFinder {
       }
       growing.chain.kernel = std::move(kernel);
       growing.chain.nodes.push_back(node);
+      growing.last = place;
       for (size_t other = 0; other < inputs.size(); ++other)
         if (other != i) growing.chain.inputs.push_back(inputs[other]);
       ending_in_[node] = ending->second;
@@ -71,6 +80,17 @@ class ChainFinder {
       return true;
     }
     return false;
+  }
+
+  // Bytes of values that nobody needs any longer once the chain has read them.
+  int64_t held_bytes(const Chain& chain) const {
+    int64_t bytes = 0;
+    for (const ValueId input : chain.inputs) {
+      if (input == kNoValue || graph_.value(input).producer == kNoNode) continue;
+      if (std::ranges::count(chain.nodes, readers_[index(input)].back()) > 0)
+        bytes += graph_.value(input).bytes();
+    }
+    return bytes;
   }
 
   bool is_taken_alone(ValueId value, NodeId by) const {

@@ -24,7 +24,8 @@ struct ChainRules {
 };
 
 // The chains of two nodes and more that the device takes. Nodes of one chain run in the same steps;
-// each is in one chain at most.
+// each is in one chain at most. Where others stand between two of them, a chain holds no more
+// memory meanwhile than the value that it saves.
 std::vector<Chain> find_chains(const Graph& graph, const DeviceOrder& order, Device& device,
                                const ChainRules& rules);
 

@@ -246,7 +246,7 @@ publish() { # FOLDER STAMP ENTRY
 }
 
 fill_cache() {
-  local onnx_is onednn_is frontend_is file lacks_frontend=no
+  local onnx_is onednn_is frontend_is file missing=() lacks_frontend=no
   onnx_is=$(onnx_stamp)
   onednn_is=$(onednn_stamp)
   frontend_is=$(frontend_stamp)
@@ -275,7 +275,9 @@ fill_cache() {
       build_onnx "$work/downloads" "$work/onnx-entry"
       publish "$work/onnx-entry" "$onnx_is" "$onnx"
     fi
-    for file in $(missing_python_packages); do install_python_packages "$file"; done
+    make_environment
+    mapfile -t missing < <(missing_python_packages)
+    for file in "${missing[@]}"; do install_python_packages "$file"; done
     if [[ $lacks_frontend == yes ]]; then
       fetch_frontend "$work/frontend-entry"
       publish "$work/frontend-entry" "$frontend_is" "$frontend"

@@ -44,27 +44,35 @@ HEADRACE_HOST_DEVICE void read(const void* x, int64_t at, int count, float (&to)
   const T* from = static_cast<const T*>(x) + at;
   if (count == kElements) {
     const Pack<T> pack = *reinterpret_cast<const Pack<T>*>(from);
+    HEADRACE_UNROLL
     for (int k = 0; k < kElements; ++k) to[k] = to_f32(pack.of[k]);
   } else {
-    for (int k = 0; k < count; ++k) to[k] = to_f32(from[k]);
+    HEADRACE_UNROLL
+    for (int k = 0; k < kElements; ++k)
+      if (k < count) to[k] = to_f32(from[k]);
   }
 }
 template <typename T>
 HEADRACE_HOST_DEVICE void write(void* y, int64_t at, int count, const float (&from)[kElements]) {
   T* to = static_cast<T*>(y) + at;
   Pack<T> pack;
+  HEADRACE_UNROLL
   for (int k = 0; k < kElements; ++k) pack.of[k] = from_f32<T>(from[k]);
-  if (count == kElements)
+  if (count == kElements) {
     *reinterpret_cast<Pack<T>*>(to) = pack;
-  else
-    for (int k = 0; k < count; ++k) to[k] = pack.of[k];
+  } else {
+    HEADRACE_UNROLL
+    for (int k = 0; k < kElements; ++k)
+      if (k < count) to[k] = pack.of[k];
+  }
 }
 
 HEADRACE_HOST_DEVICE inline void read(const Operand& x, int64_t at, int count,
                                       float (&to)[kElements]) {
   if (x.single) {
     const float number = FloatReader{x.data, x.dtype}[0];
-    for (float& element : to) element = number;
+    HEADRACE_UNROLL
+    for (int k = 0; k < kElements; ++k) to[k] = number;
   } else if (x.dtype == DType::f16) {
     read<Float16>(x.data, at, count, to);
   } else if (x.dtype == DType::bf16) {
@@ -80,16 +88,16 @@ HEADRACE_HOST_DEVICE inline float rounded(float x, DType dtype) {
   return x;
 }
 
-HEADRACE_HOST_DEVICE inline float apply(const LinkStep& step, float number, float other) {
-  const float a = step.number_is_second ? other : number;
-  const float b = step.number_is_second ? number : other;
-  switch (step.kind) {
+// Once for all elements of a thread: these are many functions.
+HEADRACE_HOST_DEVICE HEADRACE_CALLED inline float apply(Kind kind, int function, Scalars scalars,
+                                                        float a, float b) {
+  switch (kind) {
     case Kind::unary:
-      return apply_unary(step.function, a, step.scalars);
+      return apply_unary(function, a, scalars);
     case Kind::gradient:
-      return apply_gradient(step.function, a, b, step.scalars);
+      return apply_gradient(function, a, b, scalars);
     case Kind::arithmetic:
-      return apply_arithmetic(static_cast<Arithmetic>(step.function), a, b);
+      return apply_arithmetic(static_cast<Arithmetic>(function), a, b);
     default:
       return a;
   }
@@ -120,9 +128,13 @@ struct RunChain {
     for (int l = 0; l < program.links; ++l) {
       const LinkStep& step = program.steps[l];
       if (step.operand >= 0) read(operand(step.operand), at, count, other);
-      for (int k = 0; k < kElements; ++k)
-        number[k] =
-            rounded(apply(step, number[k], step.operand < 0 ? number[k] : other[k]), step.made);
+      HEADRACE_UNROLL
+      for (int k = 0; k < kElements; ++k) {
+        const float beside = step.operand < 0 ? number[k] : other[k];
+        const float a = step.number_is_second ? beside : number[k];
+        const float b = step.number_is_second ? number[k] : beside;
+        number[k] = rounded(apply(step.kind, step.function, step.scalars, a, b), step.made);
+      }
     }
     const DType made = program.steps[program.links - 1].made;
     if (made == DType::f16)

@@ -18,11 +18,17 @@
 // its Team.
 namespace headrace::cuda {
 
-// Marks a body's function that takes a Team.
+// HEADRACE_TEAM_FUNCTION marks a body's function that takes a Team. A loop behind HEADRACE_UNROLL
+// is written out, so that arrays that it numbers can be registers; a HEADRACE_CALLED function is
+// not.
 #ifdef __CUDACC__
 #define HEADRACE_TEAM_FUNCTION __device__
+#define HEADRACE_UNROLL _Pragma("unroll")
+#define HEADRACE_CALLED __noinline__
 #else
 #define HEADRACE_TEAM_FUNCTION
+#define HEADRACE_UNROLL
+#define HEADRACE_CALLED
 #endif
 
 struct Plus {

@@ -110,10 +110,9 @@ Loop attention_gradient(const KernelRequest& request) {
           const double weight = std::exp(s.at(q, k, bias, row, t) - log_sum_exp[row]);
           double dweight = 0;
           for (int64_t e = 0; e < s.value_width; ++e) {
-            const auto attention_gradient = static_cast<double>(dy[row * s.value_width + e]);
-            dweight += attention_gradient *
-                       static_cast<double>(v[(head * s.keys + t) * s.value_width + e]);
-            dv_head[static_cast<size_t>(t * s.value_width + e)] += weight * attention_gradient;
+            const auto gradient = static_cast<double>(dy[row * s.value_width + e]);
+            dweight += gradient * static_cast<double>(v[(head * s.keys + t) * s.value_width + e]);
+            dv_head[static_cast<size_t>(t * s.value_width + e)] += weight * gradient;
           }
           const double dscore = s.scale * weight * (dweight - own);
           for (int64_t d = 0; d < s.width; ++d) {

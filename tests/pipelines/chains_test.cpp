@@ -34,6 +34,7 @@ std::map<std::string, HostTensor> trained_on_twins(const FixtureRun& run, int* m
     devices.push_back(std::make_unique<ChainingTwin>(made));
   FixtureTraining training(run, std::move(devices));
   for (int step = 0; step < kChainSteps; ++step) training.step();
+  EXPECT_TRUE(training.pipeline().updated()) << run.model;
   return training.weights();
 }
 
