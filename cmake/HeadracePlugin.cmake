@@ -25,6 +25,7 @@ function(headrace_add_plugin name)
                C_VISIBILITY_PRESET hidden
                CXX_VISIBILITY_PRESET hidden
                VISIBILITY_INLINES_HIDDEN ON
+               UNITY_BUILD OFF  # it is a file or two
                LINK_DEPENDS "${HEADRACE_PLUGIN_EXPORTS}"
                LIBRARY_OUTPUT_DIRECTORY "${plugin_OUTPUT_DIRECTORY}")
   if(NOT plugin_NO_INSTALL)

@@ -59,12 +59,11 @@ if [[ ${#units[@]} -gt 0 ]]; then
   trap 'rm -rf "$openmp"' EXIT
   ln -s "$(g++ -print-file-name=include)/omp.h" "$openmp"
   tidy=("$tools/clang-tidy" --quiet -p "build/$preset"
-    # Sources are what a batch includes.
-    --checks=-bugprone-suspicious-include,-google-global-names-in-headers
-    --header-filter='/(graph|loader|kernels|partitioner|scheduler|executor|plugins|cli)/[a-z0-9_/]+\.(h|cpp)$'
     # g++'s own warning options are no concern of clang's, nor what an older library uses of the standard's.
     --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-deprecated-declarations
     --extra-arg=-isystem"$openmp")
+  # Sources are what a batch includes.
+  if [[ $# -eq 0 ]]; then tidy+=(--checks=-bugprone-suspicious-include); fi
   # Each unit's output stays together.
   printf '%s\0' "${units[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c '
     output=$("$@" 2>&1) && exit

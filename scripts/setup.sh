@@ -176,7 +176,6 @@ missing_python_packages() {
 }
 
 install_python_packages() { # FILE
-  make_environment
   say "installing the Python packages of ${1##*/} (35 to 60 MB)"
   quietly "$work/python-packages.log" "$cache/venv/bin/python" -m pip install \
     --disable-pip-version-check --no-deps --require-hashes --requirement "$1"
@@ -185,7 +184,6 @@ install_python_packages() { # FILE
 
 download() { # FOLDER
   local python=$cache/venv/bin/python
-  make_environment
   say "downloading ONNX and oneDNN (45 MB)"
   quietly "$work/download.log" "$python" -m pip download --disable-pip-version-check \
     --no-deps --require-hashes --requirement "$requirements" --dest "$1"
@@ -226,7 +224,6 @@ unpack_onednn() { # DOWNLOADS FOLDER
 
 # Fills FOLDER with the headers of cuDNN's frontend.
 fetch_frontend() { # FOLDER
-  make_environment
   say "downloading cuDNN's C++ frontend (12 MB)"
   quietly "$work/frontend.log" "$cache/venv/bin/python" -m pip download --disable-pip-version-check \
     --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 \
@@ -264,6 +261,7 @@ fill_cache() {
     rm -rf "$cache"/work-*
     work=$(mktemp -d "$cache/work-XXXXXX")
     trap 'rm -rf "$work"' EXIT
+    make_environment
     if ! is_current "$onnx" "$onnx_is" || ! is_current "$onednn" "$onednn_is"; then
       download "$work/downloads"
     fi
@@ -275,7 +273,6 @@ fill_cache() {
       build_onnx "$work/downloads" "$work/onnx-entry"
       publish "$work/onnx-entry" "$onnx_is" "$onnx"
     fi
-    make_environment
     mapfile -t missing < <(missing_python_packages)
     for file in "${missing[@]}"; do install_python_packages "$file"; done
     if [[ $lacks_frontend == yes ]]; then

@@ -1,7 +1,5 @@
 #include "kernels/cuda/chain.h"
 
-#include <algorithm>
-
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pointwise.h"
 #include "kernels/cuda/types.h"
@@ -28,9 +26,9 @@ struct LinkStep {
 };
 
 struct Operand {
-  const void* data;
-  DType dtype;
-  bool single;  // one number for all elements
+  const void* data = nullptr;
+  DType dtype = DType::f32;
+  bool single = false;  // one number for all elements
 };
 
 template <typename T>
@@ -103,40 +101,31 @@ HEADRACE_HOST_DEVICE HEADRACE_CALLED inline float apply(Kind kind, int function,
   }
 }
 
-struct Program {
+struct RunChain {
   int links = 0, operands = 0;
   int start = 0;  // the operand that is the number before the first link
-  LinkStep steps[kMostLinks];
-  DType dtypes[kMostOperands] = {};
-  bool single[kMostOperands] = {};
-};
+  LinkStep step[kMostLinks];
+  Operand operand[kMostOperands];
+  void* y = nullptr;
+  int64_t elements = 0;
 
-struct RunChain {
-  Program program;
-  const void* inputs[kMostOperands];
-  void* y;
-  int64_t elements;
-
-  HEADRACE_HOST_DEVICE Operand operand(int i) const {
-    return {inputs[i], program.dtypes[i], program.single[i]};
-  }
   HEADRACE_HOST_DEVICE void operator()(int64_t pack) const {
     const int64_t at = pack * kElements, left = elements - at;
     const int count = left < kElements ? static_cast<int>(left) : kElements;
     float number[kElements] = {}, other[kElements] = {};
-    read(operand(program.start), at, count, number);
-    for (int l = 0; l < program.links; ++l) {
-      const LinkStep& step = program.steps[l];
-      if (step.operand >= 0) read(operand(step.operand), at, count, other);
+    read(operand[start], at, count, number);
+    for (int l = 0; l < links; ++l) {
+      const LinkStep& link = step[l];
+      if (link.operand >= 0) read(operand[link.operand], at, count, other);
       HEADRACE_UNROLL
       for (int k = 0; k < kElements; ++k) {
-        const float beside = step.operand < 0 ? number[k] : other[k];
-        const float a = step.number_is_second ? beside : number[k];
-        const float b = step.number_is_second ? number[k] : beside;
-        number[k] = rounded(apply(step.kind, step.function, step.scalars, a, b), step.made);
+        const float beside = link.operand < 0 ? number[k] : other[k];
+        const float a = link.number_is_second ? beside : number[k];
+        const float b = link.number_is_second ? number[k] : beside;
+        number[k] = rounded(apply(link.kind, link.function, link.scalars, a, b), link.made);
       }
     }
-    const DType made = program.steps[program.links - 1].made;
+    const DType made = step[links - 1].made;
     if (made == DType::f16)
       write<Float16>(y, at, count, number);
     else if (made == DType::bf16)
@@ -194,36 +183,36 @@ bool chains(const KernelRequest& request) {
 
 std::unique_ptr<Kernel> prepare_chain(const Context& context, std::span<const ChainLink> links) {
   if (links.size() > kMostLinks) return nullptr;
-  Program program;
-  int in_place = -1;
   const TensorType& made = links.back().request.output_types[0];
+  RunChain chain;
+  chain.elements = made.elements();
+  int in_place = -1;
   for (const auto& [request, taken] : links) {
-    LinkStep& step = program.steps[program.links];
+    LinkStep& step = chain.step[chain.links];
     find_function(*request.node, step);
     step.made = request.output_types[0].dtype;
-    const bool first = program.links == 0;
+    const bool first = chain.links == 0;
     const size_t number = !first ? taken : lies_as_made(request, 0) ? 0 : 1;
     if (number >= request.input_types.size() || !lies_as_made(request, number)) return nullptr;
     step.number_is_second = number == 1;
-    if (first) program.start = static_cast<int>(number);
+    if (first) chain.start = static_cast<int>(number);
     for (size_t i = 0; i < request.input_types.size(); ++i) {
       if (i == number && !first) continue;
-      if (program.operands == kMostOperands) return nullptr;
-      if (i != number) step.operand = static_cast<int8_t>(program.operands);
-      program.dtypes[program.operands] = request.input_types[i].dtype;
-      program.single[program.operands] = is_single(request, i);
-      if (in_place < 0 && !program.single[program.operands] &&
-          size_of(request.input_types[i].dtype) == size_of(made.dtype))
-        in_place = program.operands;
-      ++program.operands;
+      if (chain.operands == kMostOperands) return nullptr;
+      if (i != number) step.operand = static_cast<int8_t>(chain.operands);
+      const Operand operand{nullptr, request.input_types[i].dtype, is_single(request, i)};
+      if (in_place < 0 && !operand.single && size_of(operand.dtype) == size_of(made.dtype))
+        in_place = chain.operands;
+      chain.operand[chain.operands++] = operand;
     }
-    ++program.links;
+    ++chain.links;
   }
   return make_kernel(
-      [queue = context.queue, program, elements = made.elements()](const KernelArgs& args) {
-        RunChain run{program, {}, args.outputs[0], elements};
-        std::copy(args.inputs.begin(), args.inputs.end(), run.inputs);
-        for_each(queue, (elements + kElements - 1) / kElements, run);
+      [queue = context.queue, chain](const KernelArgs& args) {
+        RunChain run = chain;
+        for (int i = 0; i < run.operands; ++i) run.operand[i].data = args.inputs[i];
+        run.y = args.outputs[0];
+        for_each(queue, (run.elements + kElements - 1) / kElements, run);
       },
       in_place);
 }

@@ -13,8 +13,8 @@
 namespace headrace {
 namespace {
 
-// One node of a chain. The number goes in where `taken` says, other operands beside it; these are
-// tensors or, in the order of `single`, numbers.
+// One node of a chain. What the one before makes goes in where `taken` says; the other operands are
+// tensors, or single numbers.
 struct Link {
   std::string op;
   Attributes attributes = {};

@@ -146,8 +146,8 @@ std::vector<double> stage_seconds(const PartitionProblem& problem,
   for (size_t i = 0; i < stage_of_node.size(); ++i) {
     const PartitionNode& node = problem.nodes[i];
     const size_t stage = static_cast<size_t>(stage_of_node[i]);
-    seconds[stage] += (node.forward_s + node.backward_input_s + node.backward_weight_s) /
-                      problem.devices[static_cast<size_t>(problem.device_of_stage[stage])].speed;
+    seconds[stage] +=
+        node.seconds() / problem.devices[static_cast<size_t>(problem.device_of_stage[stage])].speed;
   }
   return seconds;
 }
